@@ -1,0 +1,40 @@
+"""What carbonwatch raises, all of it before a run and never during one.
+
+CarbonwatchError
+├── SettingsError      a setting that makes no sense (also a ValueError)
+├── Unavailable        something asked for is not here: reason, and remedy
+│   ├── SensorUnavailable
+│   └── GridUnavailable
+└── StoreError         the file of runs can't be read or written
+"""
+
+from __future__ import annotations
+
+
+class CarbonwatchError(Exception):
+    """Every error of this library: catch this one to catch them all."""
+
+
+class SettingsError(CarbonwatchError, ValueError):
+    """A setting that makes no sense; the message says which, why and what would."""
+
+
+class Unavailable(CarbonwatchError):
+    """Something asked for is not here. `reason` says why, `remedy` what to do about it."""
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(f"{reason} {remedy}".strip())
+        self.reason = reason
+        self.remedy = remedy
+
+
+class SensorUnavailable(Unavailable):
+    """A meter that can't be read on this machine or by this user."""
+
+
+class GridUnavailable(Unavailable):
+    """No carbon intensity for this place from this provider."""
+
+
+class StoreError(CarbonwatchError):
+    """The file of runs can't be read or written."""

@@ -1,0 +1,362 @@
+"""The nouns. A value on its way from a counter to a report:
+
+    Domain -> Reading -> Sample -> Usage -> (Place ->) Intensity -> Entry -> Run
+
+All are frozen; each step makes a new one. What was measured is kept, the rest is derived.
+Inside: J, nJ, W, s, ns, g. Intervals are about 90 % wide.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from carbonwatch.units import J_PER_KWH
+
+Component = Literal["cpu", "gpu", "ram", "disk", "system"]
+Quality = Literal["measured", "modelled", "assumed"]
+Scope = Literal["process", "machine"]
+Part = Literal["own", "idle", "others", "machine"]
+State = Literal["running", "finished", "failed", "killed"]
+
+COMPONENTS: tuple[Component, ...] = ("cpu", "gpu", "ram", "disk", "system")
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """One meter: what it meters, how well, and which other meter's count already holds its own."""
+
+    id: str  # "rapl:package-0", "nvml:GPU-3f2a…"
+    component: Component
+    quality: Quality
+    source: str  # what a person would call it: "RAPL package-0 (powercap)"
+    within: str | None = None  # id of the domain whose count already holds this one's
+    error: tuple[float, float] = (0.0, 0.0)  # relative: (-0.5, 1.0) reads "half to double"
+    idle_w: float | None = None  # what it draws doing nothing; None: not known
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A meter that could not be read over an interval, and why."""
+
+    domain_id: str
+    start_ns: int
+    end_ns: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Who used a device, in seconds of it counted up (CPU seconds, or seconds of a whole GPU).
+
+    own: the run's process tree; busy: everybody; capacity: all there was (cores x time);
+    reserved: kept for the run whether it used them or not.
+    """
+
+    own_s: float
+    busy_s: float
+    capacity_s: float
+    reserved_s: float = 0.0
+
+    def since(self, before: Work) -> Work:
+        """The work between two counts; a count never goes back."""
+        return Work(
+            max(0.0, self.own_s - before.own_s),
+            max(0.0, self.busy_s - before.busy_s),
+            max(0.0, self.capacity_s - before.capacity_s),
+            max(0.0, self.reserved_s - before.reserved_s),
+        )
+
+    def plus(self, other: Work) -> Work:
+        """Both together."""
+        return Work(
+            self.own_s + other.own_s,
+            self.busy_s + other.busy_s,
+            self.capacity_s + other.capacity_s,
+            self.reserved_s + other.reserved_s,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All counts at one instant: nanojoules by domain, work by "cpu" or by domain id."""
+
+    ns: int  # time.monotonic_ns()
+    energy_nj: Mapping[str, int]
+    work: Mapping[str, Work]
+    failed: Mapping[str, str] = field(default_factory=dict)  # domain id -> why its count is an old one
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What happened between two readings: energy of each domain, work, and what could not be read."""
+
+    start_ns: int
+    end_ns: int
+    energy_j: Mapping[str, float]
+    work: Mapping[str, Work]
+    gaps: tuple[Gap, ...] = ()
+
+    @property
+    def duration_s(self) -> float:
+        return (self.end_ns - self.start_ns) / 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Whose joules: machine = idle + own + what others used.
+
+    machine: all that the domain counted. idle: what it drew for doing nothing, and that no running
+    or reserving process accounts for. own: this run's share; own_low and own_high bound it where the
+    idle power is not known and only a convention can split it. work: the seconds behind the shares;
+    None where nobody could tell who worked. baseline: idle power x time, before anyone takes a part.
+    """
+
+    domain: Domain
+    machine_j: float
+    idle_j: float
+    own_j: float
+    own_low_j: float
+    own_high_j: float
+    baseline_j: float = 0.0
+    work: Work | None = None
+
+    def plus(self, other: Usage) -> Usage:
+        """The same domain over both intervals."""
+        work = self.work if other.work is None else other.work if self.work is None else self.work.plus(other.work)
+        return Usage(
+            self.domain,
+            self.machine_j + other.machine_j,
+            self.idle_j + other.idle_j,
+            self.own_j + other.own_j,
+            self.own_low_j + other.own_low_j,
+            self.own_high_j + other.own_high_j,
+            self.baseline_j + other.baseline_j,
+            work,
+        )
+
+    def times(self, factor: float) -> Usage:
+        """This part of it, for an interval that several tasks share."""
+        work = self.work and Work(
+            self.work.own_s * factor,
+            self.work.busy_s * factor,
+            self.work.capacity_s * factor,
+            self.work.reserved_s * factor,
+        )
+        return Usage(
+            self.domain,
+            self.machine_j * factor,
+            self.idle_j * factor,
+            self.own_j * factor,
+            self.own_low_j * factor,
+            self.own_high_j * factor,
+            self.baseline_j * factor,
+            work,
+        )
+
+    def part(self, part: Part) -> Figure:
+        """One part's joules with the interval of the meter and, for `own`, of the convention."""
+        low, high = self.domain.error
+        if part == "own":
+            return Figure(self.own_j, self.own_low_j * (1 + low), self.own_high_j * (1 + high))
+        value = self._plain(part)
+        return Figure(value, value * (1 + low), value * (1 + high))
+
+    def _plain(self, part: Part) -> float:
+        if part == "machine":
+            return self.machine_j
+        if part == "idle":
+            return self.idle_j
+        return max(0.0, self.machine_j - self.idle_j - self.own_j)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A value and its interval, all in the same unit."""
+
+    value: float
+    low: float
+    high: float
+
+    def plus(self, other: Figure) -> Figure:
+        """Ends are added, not squared: meters of one machine err together."""
+        return Figure(self.value + other.value, self.low + other.low, self.high + other.high)
+
+    def times(self, factor: float) -> Figure:
+        return Figure(self.value * factor, self.low * factor, self.high * factor)
+
+
+ZERO = Figure(0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the machine is, as far as can be told, and what told it. Codes are ISO 3166."""
+
+    country: str | None = None  # alpha-2
+    subdivision: str | None = None  # "US-VA"
+    cloud: str | None = None  # "aws/eu-west-3"
+    candidates: tuple[str, ...] = ()  # subdivisions that it may be in, where only the country is sure
+    evidence: str = "nothing says where this machine is"
+
+
+@dataclass(frozen=True, slots=True)
+class Intensity:
+    """What a kWh emits at a place over a time, with the band and the source of the figure."""
+
+    g_per_kwh: float
+    low: float
+    high: float
+    zone: str  # "FR", "US-VA", "aws/eu-west-3", "world"
+    name: str  # "France"
+    basis: str  # "production", "consumption", "given"
+    boundary: str  # "lifecycle" or "direct"
+    source: str
+    year: int | None
+    license: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A fact with its price tag: one domain over one interval, for one task, at one intensity."""
+
+    task: str  # "" outside any task; "epoch/batch" for a task inside a task
+    start_ns: int  # Unix time
+    duration_s: float
+    usage: Usage
+    intensity: Intensity
+
+    @property
+    def machine_g(self) -> float:
+        """Grams of CO2e of all that the domain counted."""
+        return self.usage.machine_j / J_PER_KWH * self.intensity.g_per_kwh
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One measured, estimated or imported piece of work: all that a report may know."""
+
+    id: str
+    project: str
+    scope: Scope  # which part is the headline: own ("process") or the whole machine
+    state: State
+    started_ns: int  # Unix time
+    duration_s: float
+    entries: tuple[Entry, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    notes: tuple[str, ...] = ()  # what makes a number worth less than it looks
+    place: Place = Place()
+    facts: Mapping[str, Any] = field(default_factory=dict)  # environment: hardware, OS, versions, command
+    overhead_s: float = 0.0  # CPU time of the tracker itself
+    pue: float = 1.0
+    wue_l_per_kwh: float = 0.0
+
+    @property
+    def headline(self) -> Part:
+        return "machine" if self.scope == "machine" else "own"
+
+    @property
+    def energy_j(self) -> float:
+        """The headline's joules, without PUE."""
+        return self.energy(self.headline).value
+
+    @property
+    def emissions_g(self) -> float:
+        """The headline's grams of CO2e, PUE applied."""
+        return self.emissions(self.headline).value
+
+    @property
+    def water_l(self) -> float:
+        """Litres of water, as far as the place's WUE tells."""
+        return self.energy_j / J_PER_KWH * self.wue_l_per_kwh * self.pue
+
+    @property
+    def measured(self) -> float | None:
+        """Share of the headline's joules that a counter measured; None without any joule."""
+        total = self.energy_j
+        if total <= 0:
+            return None
+        counted = (e.usage.part(self.headline).value for e in self.entries if e.usage.domain.quality == "measured")
+        return sum(counted) / total
+
+    @property
+    def domains(self) -> tuple[Domain, ...]:
+        return tuple({e.usage.domain.id: e.usage.domain for e in self.entries}.values())
+
+    @property
+    def intensities(self) -> tuple[Intensity, ...]:
+        return tuple(dict.fromkeys(e.intensity for e in self.entries))
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks, in order of appearance."""
+        return tuple(dict.fromkeys(e.task for e in self.entries if e.task))
+
+    def energy(self, part: Part = "machine", component: Component | None = None) -> Figure:
+        """Joules of one part, of all components or one."""
+        total = ZERO
+        for entry in self.entries:
+            if component is None or entry.usage.domain.component == component:
+                total = total.plus(entry.usage.part(part))
+        return total
+
+    def emissions(self, part: Part = "machine", component: Component | None = None) -> Figure:
+        """Grams of CO2e of one part, PUE applied, with energy's and intensity's intervals combined."""
+        total = ZERO
+        for entry in self.entries:
+            if component is None or entry.usage.domain.component == component:
+                total = total.plus(price(entry.usage.part(part), entry.intensity, self.time_error))
+        return total.times(self.pue)
+
+    @property
+    def time_error(self) -> float:
+        """Relative error of a yearly mean taken for a run this long.
+
+        Measured against hourly data of FR, GB and DE in 2020 (average life-cycle intensity,
+        "Let's wait awhile", Wiesner et al. 2021), rounded: a grid's year is not its hour.
+        """
+        for limit_s, error in ((8 * 3600, 0.45), (86400 * 2, 0.35), (86400 * 14, 0.25)):
+            if self.duration_s < limit_s:
+                return error
+        return 0.15
+
+    def only(self, task: str) -> Run:
+        """The run as one task saw it: its own entries and those of tasks inside it."""
+        entries = tuple(e for e in self.entries if e.task == task or e.task.startswith(task + "/"))
+        duration_s = _longest(entries)
+        return replace(self, entries=entries, duration_s=duration_s)
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        present = {e.usage.domain.component for e in self.entries}
+        return tuple(c for c in COMPONENTS if c in present)
+
+
+def price(energy: Figure, intensity: Intensity, time_error: float) -> Figure:
+    """Joules x g/kWh, in grams. Relative errors are combined in quadrature on the log scale."""
+    value = energy.value / J_PER_KWH * intensity.g_per_kwh
+    if value <= 0:
+        ceiling = energy.high / J_PER_KWH * intensity.high
+        return Figure(0.0, 0.0, ceiling)
+    # a figure that the user gave is believed as given; a yearly mean is not the hour's
+    time = 0.0 if intensity.basis == "given" else math.log1p(time_error)
+    down = _log_quadrature((energy.value, energy.low), (intensity.g_per_kwh, intensity.low), time)
+    up = _log_quadrature((energy.high, energy.value), (intensity.high, intensity.g_per_kwh), time)
+    return Figure(value, value / down, value * up)
+
+
+def _log_quadrature(energy: tuple[float, float], grid: tuple[float, float], time: float) -> float:
+    """The factor that combines two ratios and the error in time; unbounded ratios are held at 1000."""
+    parts = [min(math.log(a / b), math.log(1000)) if b > 0 else math.log(1000) for a, b in (energy, grid)]
+    return math.exp(math.hypot(*parts, time))
+
+
+def _longest(entries: Iterable[Entry]) -> float:
+    """Seconds of the domain that was metered longest: domains run beside each other."""
+    by_domain: dict[str, float] = {}
+    for entry in entries:
+        key = entry.usage.domain.id
+        by_domain[key] = by_domain.get(key, 0.0) + entry.duration_s
+    return max(by_domain.values(), default=0.0)

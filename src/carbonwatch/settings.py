@@ -1,0 +1,307 @@
+"""Every setting, once: its default, its help text and its check.
+
+A value comes from the call, else from CARBONWATCH_<NAME>, else from a config file, else from the default;
+`Settings.origin` says which. Command-line flags and the docs' table are made from these fields.
+
+Config files: `[tool.carbonwatch]` in the nearest pyproject.toml upwards, then `carbonwatch/config.toml` in the
+user's config directory.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from carbonwatch.errors import SettingsError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, TypedDict
+
+    class Options(TypedDict, total=False):
+        """The settings as keyword arguments, for type checkers and editors."""
+
+        project: str
+        scope: Literal["process", "machine"]
+        interval_s: float
+        country: str
+        region: str
+        cloud: str
+        g_per_kwh: float
+        pue: float
+        wue: float
+        sensors: tuple[str, ...]
+        exporters: tuple[str, ...]
+        gpus: tuple[str, ...]
+        cpu_w: float
+        ram_w: float
+        prefer_psys: bool
+        reserved_cores: float
+        output_dir: str
+        output_file: str
+        store: str
+        path_sysfs: str
+        path_procfs: str
+        quiet: bool
+
+
+def _setting(default: Any, text: str, check: Callable[[str, Any], None] | None = None) -> Any:
+    return field(default=default, metadata={"help": text, "check": check})
+
+
+def _positive(name: str, value: Any) -> None:
+    if not 0 < value < float("inf"):  # also refuses NaN
+        raise SettingsError(f"{name} is {value!r}; it must be a number above 0.")
+
+
+def _at_least_one(name: str, value: Any) -> None:
+    if not 1 <= value < float("inf"):
+        raise SettingsError(f"{name} is {value!r}; a PUE is 1.0 or more (1.0: no overhead, 1.5: half as much again).")
+
+
+def _not_negative(name: str, value: Any) -> None:
+    if not 0 <= value < float("inf"):
+        raise SettingsError(f"{name} is {value!r}; it must be 0 or more.")
+
+
+def _one_of(*choices: str) -> Callable[[str, Any], None]:
+    def check(name: str, value: Any) -> None:
+        if value not in choices:
+            raise SettingsError(f"{name} is {value!r}; it must be one of {', '.join(choices)}.")
+
+    return check
+
+
+def _interval(name: str, value: Any) -> None:
+    if not 0.01 <= value <= 3600:
+        raise SettingsError(
+            f"{name} is {value!r}; it must be between 0.01 and 3600 seconds: a counter is read that often, "
+            "and a killed run loses at most that much. Leave it out for 1 s."
+        )
+
+
+def _folder(name: str, value: Any) -> None:
+    if not os.path.isdir(value):
+        raise SettingsError(f"{name} is {value!r}, which is no directory, so nothing could be read there.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a run was asked to do. Build it with `resolve()`, which reads environment and files too."""
+
+    project: str = _setting("default", "Name under which runs are kept together.")
+    scope: str = _setting(
+        "process",
+        "Which part is the headline: `process`, the program's own share, or `machine`, all that was used.",
+        _one_of("process", "machine"),
+    )
+    interval_s: float = _setting(1.0, "Seconds between two samples of the time series.", _interval)
+    country: str | None = _setting(None, "Country of the machine: ISO code of two or three letters (FR, FRA).")
+    region: str | None = _setting(None, "State or province: ISO 3166-2 code (US-CA) or its name in the country.")
+    cloud: str | None = _setting(None, "Cloud region of the machine: PROVIDER/REGION, as in aws/eu-west-3.")
+    g_per_kwh: float | None = _setting(None, "Carbon intensity to use, in g CO2e per kWh.", _not_negative)
+    pue: float | None = _setting(
+        None, "Power usage effectiveness of the data centre. Default: the cloud region's, else 1.0.", _at_least_one
+    )
+    wue: float | None = _setting(
+        None, "Water usage effectiveness, in litres per kWh. Default: the cloud region's, else 0.", _not_negative
+    )
+    sensors: tuple[str, ...] = _setting(
+        ("rapl_powercap", "nvml", "cpu_model", "ram_model"),
+        "Sensors to try, in order; a model stands in only where nothing before it measures the component.",
+    )
+    exporters: tuple[str, ...] = _setting((), "Where a finished run is written besides the store.")
+    gpus: tuple[str, ...] = _setting((), "GPUs to read: indices or UUIDs. Default: those that the program can see.")
+    cpu_w: float | None = _setting(None, "Power of all CPUs at full load, in W, for the CPU model.", _positive)
+    ram_w: float | None = _setting(None, "Power of the memory, in W, for the RAM model.", _positive)
+    prefer_psys: bool = _setting(False, "Count the platform domain (psys) instead of the packages inside it.")
+    reserved_cores: float | None = _setting(
+        None,
+        "Cores kept for this program, whose idle power is then its own. Default: from the container's or job's limit.",
+        _positive,
+    )
+    output_dir: str = _setting(".", "Directory for exporters' files.")
+    output_file: str = _setting("emissions.csv", "Name of the emissions_csv exporter's file.")
+    store: str | None = _setting(
+        None, "File that keeps runs; `none` keeps nothing. Default: runs.db in the user's data directory."
+    )
+    path_sysfs: str = _setting("/sys", "Where the host's /sys is, for containers that mount it elsewhere.", _folder)
+    path_procfs: str = _setting("/proc", "Where the host's /proc is, for containers that mount it elsewhere.", _folder)
+    quiet: bool = _setting(False, "Print no summary.")
+    origin: Mapping[str, str] = field(default_factory=dict, compare=False)  # setting -> where its value came from
+
+    def check(self) -> Settings:
+        """Itself, if every value makes sense. Raises SettingsError before a run, so that none fails during one."""
+        for setting in fields(self):
+            check = setting.metadata.get("check")
+            if check is not None and setting.name in self.origin:  # defaults need none, and /sys is not everywhere
+                check(setting.name, getattr(self, setting.name))
+        self._check_outputs()
+        return self
+
+    def _check_outputs(self) -> None:
+        if not self.exporters:
+            return
+        if os.path.basename(self.output_file) != self.output_file or not self.output_file:
+            raise SettingsError(
+                f"output_file is {self.output_file!r}; it must be a file's name alone. "
+                "Put the directory into output_dir."
+            )
+        if not os.path.isdir(self.output_dir):
+            raise SettingsError(
+                f"output_dir is {self.output_dir!r}, which is no directory, so the run could not be written at its "
+                "end. Create it, or choose another."
+            )
+        if not os.access(self.output_dir, os.W_OK | os.X_OK):
+            raise SettingsError(
+                f"output_dir is {self.output_dir!r}, which this user may not write to, so the run could not be "
+                "written at its end. Choose another, or give this user the right to write there."
+            )
+
+
+def names() -> list[str]:
+    """Names of all settings, in order."""
+    return [f.name for f in fields(Settings) if f.name != "origin"]
+
+
+def help_text(name: str) -> str:
+    """What a setting is for, in one sentence."""
+    return next(str(f.metadata["help"]) for f in fields(Settings) if f.name == name)
+
+
+def resolve(
+    given: Mapping[str, Any] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Settings from the call, else CARBONWATCH_*, else a config file, else the defaults; checked.
+
+    Raises SettingsError for an unknown name, with the nearest known one, and for a value that makes no sense.
+    """
+    environ = os.environ if environ is None else environ
+    layers = [
+        ("call", {k: v for k, v in (given or {}).items() if v is not None}),
+        ("environment", _from_environment(environ)),
+        *_from_files(environ),
+        ("default", dict(defaults or {})),
+    ]
+    values: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for source, layer in layers:
+        for name, value in layer.items():
+            _known(name, source)
+            if name not in values:
+                values[name] = _typed(name, value, source)
+                origin[name] = source
+    return Settings(**values, origin=origin).check()
+
+
+def _known(name: str, source: str) -> None:
+    if name in names():
+        return
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, names(), 1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(names())}."
+    raise SettingsError(f"There is no setting {name!r} (from the {source}), so it would have no effect. {hint}")
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    prefix = "CARBONWATCH_"
+    return {k[len(prefix) :].lower(): v for k, v in environ.items() if k.startswith(prefix) and v != ""}
+
+
+def _from_files(environ: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
+    found = []
+    for path, table in ((_pyproject(), ("tool", "carbonwatch")), (config_file(environ), ())):
+        if path and os.path.isfile(path):
+            found.append((path, _read_toml(path, table)))
+    return found
+
+
+def _pyproject() -> str | None:
+    """The nearest pyproject.toml, from the working directory upwards."""
+    try:
+        folder = os.getcwd()
+    except FileNotFoundError:  # the working directory was deleted
+        return None
+    while True:
+        path = os.path.join(folder, "pyproject.toml")
+        if os.path.isfile(path):
+            return path
+        if os.path.dirname(folder) == folder:
+            return None
+        folder = os.path.dirname(folder)
+
+
+def config_file(environ: Mapping[str, str]) -> str:
+    """The user's own config file."""
+    home = environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    return os.path.join(home, "carbonwatch", "config.toml")
+
+
+def _read_toml(path: str, table: tuple[str, ...]) -> dict[str, Any]:
+    with open(path, "rb") as file:
+        content = file.read()
+    if table and b"carbonwatch" not in content:  # spares parsing other people's files
+        return {}
+    import tomllib
+
+    try:
+        values: Any = tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML ({error}), so its settings can't be read. Mend it.") from error
+    for key in table:
+        values = values.get(key, {})
+    return {k.replace("-", "_"): v for k, v in values.items()}
+
+
+def _typed(name: str, value: Any, source: str) -> Any:
+    """The value in its field's type, from text where it comes from the environment or a flag."""
+    kind = str(Settings.__dataclass_fields__[name].type).removesuffix(" | None")
+    try:
+        return _CONVERT[kind](value)
+    except (TypeError, ValueError) as error:
+        wanted = _WANTED[kind]
+        raise SettingsError(f"{name} is {value!r} (from the {source}); it must be {wanted}.") from error
+
+
+def _bool(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower()
+    if text in ("1", "true", "yes", "on"):
+        return True
+    if text in ("0", "false", "no", "off"):
+        return False
+    raise ValueError(text)
+
+
+def _float(value: Any) -> float:
+    if isinstance(value, bool):
+        raise ValueError(value)
+    return float(value)
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return tuple(str(part) for part in value)
+
+
+def _str(value: Any) -> str:
+    if not isinstance(value, str | os.PathLike):
+        raise ValueError(value)
+    return os.fspath(value)
+
+
+_CONVERT: dict[str, Callable[[Any], Any]] = {"str": _str, "float": _float, "bool": _bool, "tuple[str, ...]": _names}
+_WANTED = {
+    "str": "text",
+    "float": "a number",
+    "bool": "true or false",
+    "tuple[str, ...]": "names, separated by commas",
+}
