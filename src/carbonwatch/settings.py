@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         reserved_cores: float
         output_dir: str
         output_file: str
+        csv_write: str
         store: str
         path_sysfs: str
         path_procfs: str
@@ -124,6 +125,11 @@ class Settings:
     )
     output_dir: str = _setting(".", "Directory for exporters' files.")
     output_file: str = _setting("emissions.csv", "Name of the emissions_csv exporter's file.")
+    csv_write: str = _setting(
+        "append",
+        "What emissions_csv does with a run that has a row already: `append` or `update`.",
+        _one_of("append", "update"),
+    )
     store: str | None = _setting(
         None, "File that keeps runs; `none` keeps nothing. Default: runs.db in the user's data directory."
     )

@@ -1,0 +1,445 @@
+"""RAPL, the energy counters of Intel and AMD processors, through the kernel's powercap files.
+
+Each zone below /sys/class/powercap is a counter of microjoules that wraps. Folders do not say what holds what:
+psys > package > core, uncore; DRAM stands beside its package although its folder is inside; MMIO zones, and
+per-die zones of AMD on kernels 6.10 and 6.11, show counters that are there already.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from carbonwatch.errors import SensorUnavailable
+from carbonwatch.model import Component, Domain
+from carbonwatch.sensors._counter import WrappingCounter
+from carbonwatch.settings import Settings
+from carbonwatch.units import NS_PER_S
+
+log = logging.getLogger(__name__)
+
+_COMPONENTS: dict[str, Component] = {"package": "cpu", "dram": "ram", "psys": "system"}
+
+# Relative errors against meters. Package: studies of Haswell and later find up to 5 % (Khan et al., "RAPL in
+# Action", ACM TOMPECS 2018). DRAM: measured from Haswell-EP on, right in trend with a constant offset, worst when
+# idle (Desrochers, Paradis, Weaver, "A Validation of DRAM RAPL Power Measurements", MEMSYS 2016). psys: wired as
+# the vendor liked, and nobody has published a figure: wide on purpose.
+_ERRORS = {"package": (-0.05, 0.05), "dram": (-0.10, 0.10), "psys": (-0.20, 0.20)}
+
+# More than any part draws for long; tells a register that wrapped from one that was reset.
+_MAX_POWER_W = {"package": 1000, "dram": 1000, "psys": 10_000}
+
+_NO_RANGE_NJ = 1 << 64  # no known end: a step back is then never a wrap
+_MIRROR_WAIT_NS = 5_000_000  # counters move every 1 ms
+_RECHECK_NS = NS_PER_S
+_STALE = (errno.ENODEV, errno.ENOENT, errno.ESTALE, errno.EBADF)
+
+_LET_A_GROUP_READ = """\
+To let the members of a group read it, now and after every boot:
+  sudo groupadd -f energy && sudo usermod -aG energy "$USER"
+  echo 'ACTION=="add", SUBSYSTEM=="powercap", KERNEL=="intel-rapl*:*", \
+RUN+="/bin/chgrp energy /sys%p/energy_uj", RUN+="/bin/chmod 0440 /sys%p/energy_uj"' \
+| sudo tee /etc/udev/rules.d/70-energy.rules
+  sudo udevadm control --reload && sudo udevadm trigger --action=add --subsystem-match=powercap
+and log in again."""
+
+_LOAD_THE_DRIVER = (
+    "On a physical machine, load the driver: sudo modprobe intel_rapl_msr (also for AMD). "
+    "Virtual machines mostly have none."
+)
+
+_MOUNT_SYS = (
+    "Start the container with the host's /sys, as in `docker run -v /sys:/host/sys:ro`, "
+    "and set CARBONWATCH_PATH_SYSFS=/host/sys."
+)
+
+
+def detect(settings: Settings) -> RaplPowercap:
+    """A meter of the packages and their memory, or of the whole platform with the setting prefer_psys."""
+    root = os.path.join(settings.path_sysfs, "class", "powercap")
+    search = _Search(_zones(root))
+    search.open_registers()
+    search.drop_mirrors()
+    search.settle_psys(settings.prefer_psys)
+    if not search.registers:
+        raise search.unavailable(root)
+    search.warn_of_missing_packages()
+    return RaplPowercap(search.registers, search.rejected)
+
+
+class RaplPowercap:
+    """The zones that are counted, with their files kept open."""
+
+    def __init__(self, registers: list[_Register], rejected: Mapping[str, str]) -> None:
+        holds_all = next((r.id for r in registers if r.zone.kind == "psys"), None)
+        self.domains = tuple(_domain(r, holds_all) for r in registers)
+        self.rejected = rejected
+        self.failed: Mapping[str, str] = {}
+        self._registers = registers
+        self._checked_ns = -_RECHECK_NS
+
+    def read(self, ns: int) -> Mapping[str, int]:
+        if ns - self._checked_ns >= _RECHECK_NS:
+            self._recheck(ns)
+        counts: dict[str, int] = {}
+        failed: dict[str, str] = {}
+        for register in self._registers:
+            try:
+                counts[register.id] = register.count(ns)
+            except (OSError, ValueError) as error:
+                failed[register.id] = register.reason(error)
+            else:
+                if register.counter.doubt:
+                    failed[register.id] = register.counter.doubt
+        if failed and failed != self.failed:
+            log.warning("RAPL zones with a gap: %s", failed)
+        self.failed = failed
+        return counts
+
+    def close(self) -> None:
+        for register in self._registers:
+            register.drop()
+        self._registers = []
+
+    def _recheck(self, ns: int) -> None:
+        self._checked_ns = ns
+        for register in self._registers:
+            register.renew()
+
+
+def modulus_nj(range_uj: int) -> int:
+    """Where a register starts over: its greatest value and one unit more.
+
+    The greatest value is 2**32 - 1 units, in microjoules rounded down; drivers' units are whole nanojoules.
+    """
+    unit_nj = -(-range_uj * 1000 // 0xFFFF_FFFF)
+    if unit_nj * 0xFFFF_FFFF // 1000 == range_uj:
+        return unit_nj << 32
+    return (range_uj + 1) * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Zone:
+    """A folder of powercap that has a name."""
+
+    folder: str  # "intel-rapl:0:1": numbers are hexadecimal
+    path: str
+    name: str  # "package-0", "dram"
+    package: str  # name of the package that it is in or is: "package-0-die-1"; "" for psys
+
+    @property
+    def kind(self) -> str:
+        return self.name.partition("-")[0]
+
+    @property
+    def id(self) -> str:
+        number = self.package.removeprefix("package-")
+        return f"rapl:{self.name}" if self.package in ("", self.name) else f"rapl:{self.name}-{number}"
+
+    @property
+    def socket(self) -> str:
+        return "-".join(self.package.split("-")[:2])
+
+    @property
+    def mmio(self) -> bool:
+        return self.folder.startswith("intel-rapl-mmio")
+
+
+class _Register:
+    """A zone's energy_uj, kept open: a read is then one system call."""
+
+    __slots__ = ("_fd", "_file", "_identity", "_lost", "counter", "id", "zone")
+
+    def __init__(self, zone: _Zone, id_: str) -> None:
+        self.zone = zone
+        self.id = id_
+        self.counter = WrappingCounter(_modulus_nj(zone), max_power_w=_MAX_POWER_W[zone.kind])
+        self._file = os.path.join(zone.path, "energy_uj")
+        self._fd = -1
+        self._identity = (0, 0)
+        self._lost = ""  # why there is no open file
+        self._open()
+
+    def value_nj(self) -> int:
+        """What the register shows. Raises OSError, or ValueError where it shows no number."""
+        value_nj = int(os.pread(self._fd, 32, 0)) * 1000
+        if value_nj < 0:
+            raise ValueError(value_nj)
+        return value_nj
+
+    def count(self, ns: int) -> int:
+        return self.counter.advance(self.value_nj(), ns)
+
+    def reason(self, error: OSError | ValueError) -> str:
+        """Why a read failed, as a sentence; lets go of a file that will not come back."""
+        if isinstance(error, ValueError):
+            return f"{self._file} shows no number"
+        if self._fd >= 0:
+            self._lost = f"{self._file} can't be read ({error.strerror})"
+            if error.errno in _STALE:
+                self.drop()
+        return self._lost
+
+    def renew(self) -> None:
+        """Opens the file again if it was replaced, or went and came back."""
+        if self._fd >= 0 and not self._is_current():
+            self.drop()
+        if self._fd < 0:
+            try:
+                self._open()
+            except OSError as error:
+                self._lost = f"{self._file} can't be opened ({error.strerror})"
+
+    def drop(self) -> None:
+        """Closes the file, unless its number was closed by somebody else and is another file's by now."""
+        fd, self._fd = self._fd, -1
+        try:
+            if fd >= 0 and _identity(os.fstat(fd)) == self._identity:
+                os.close(fd)
+        except OSError:
+            pass  # closed by somebody else
+
+    def _open(self) -> None:
+        self._fd = os.open(self._file, os.O_RDONLY | os.O_CLOEXEC)
+        self._identity = _identity(os.fstat(self._fd))
+
+    def _is_current(self) -> bool:
+        try:
+            return _identity(os.stat(self._file)) == self._identity == _identity(os.fstat(self._fd))
+        except OSError as error:
+            self._lost = f"{self._file} is gone ({error.strerror})"
+            return False
+
+
+class _Search:
+    """Sorts zones into registers that are counted and others that are rejected, each with its reason."""
+
+    def __init__(self, zones: list[_Zone]) -> None:
+        self._zones = zones
+        self._why_not: dict[_Zone, str] = {}
+        self._unreadable: dict[_Zone, OSError | None] = {}
+        self._standing_still: list[_Zone] = []
+        self.registers: list[_Register] = []
+
+    @property
+    def rejected(self) -> dict[str, str]:
+        taken = {r.id for r in self.registers}
+        rejected: dict[str, str] = {}
+        for zone, reason in self._why_not.items():
+            rejected[_free_id(zone, taken | rejected.keys())] = reason
+        return rejected
+
+    def open_registers(self) -> None:
+        for zone in self._zones:
+            if zone.kind not in _COMPONENTS:
+                inside = zone.kind in ("core", "uncore")
+                self._why_not[zone] = f"inside {zone.package}" if inside else f"{zone.name!r} is no kind of zone known"
+            elif zone.mmio and any(r.zone.id == zone.id for r in self.registers):
+                self._why_not[zone] = f"{zone.id} once more, through memory-mapped registers"
+            else:
+                self._open(zone)
+
+    def drop_mirrors(self) -> None:
+        for mirror, original in _mirrors(self.registers).items():
+            self._reject(mirror, f"shows the counter of {original.id} once more")
+
+    def settle_psys(self, preferred: bool) -> None:
+        """One platform domain if preferred, else none: its count already holds the packages'."""
+        platforms = [r for r in self.registers if r.zone.kind == "psys"]
+        packages = [r.zone.name for r in self.registers if r.zone.kind == "package"]
+        for register in platforms[1:] if preferred else platforms:
+            if preferred:
+                self._reject(register, f"nothing says whether it adds to {platforms[0].id} or shows the same")
+            else:
+                contents = ", ".join(packages) or "the packages"
+                self._reject(register, f"contains {contents}; counted instead of them with prefer_psys")
+        if preferred and not platforms:
+            log.warning("prefer_psys is set, but no psys zone can be read here: packages are counted")
+
+    def warn_of_missing_packages(self) -> None:
+        counted = {r.zone.id for r in self.registers}
+        missing = [z for z in self._unreadable if z.kind == "package" and z.id not in counted]
+        if missing and not any(r.zone.kind == "psys" for r in self.registers):
+            log.warning(
+                "%s can't be read: their energy is missing from every number of this run (%s)",
+                ", ".join(zone.name for zone in missing),
+                self._why_not[missing[0]],
+            )
+
+    def unavailable(self, root: str) -> SensorUnavailable:
+        """Why nothing is left to count, and what to do about it."""
+        for zone, error in self._unreadable.items():
+            if isinstance(error, PermissionError):
+                return _not_permitted(os.path.join(zone.path, "energy_uj"))
+        if self._standing_still:
+            return SensorUnavailable(
+                f"The RAPL counters below {root} stand still at 0, as they do in virtual machines.",
+                "Measure on the host, or let a model estimate: sensors cpu_model and ram_model.",
+            )
+        reasons = "; ".join(f"{zone.id}: {reason}" for zone, reason in self._why_not.items())
+        return SensorUnavailable(f"None of the RAPL zones below {root} can be counted ({reasons}).")
+
+    def _open(self, zone: _Zone) -> None:
+        try:
+            register = _Register(zone, _free_id(zone, {r.id for r in self.registers}))
+        except OSError as error:
+            self._note_unreadable(zone, error)
+            return
+        try:
+            value_nj = register.value_nj()
+        except (OSError, ValueError) as error:
+            register.drop()
+            self._note_unreadable(zone, error)
+            return
+        self.registers.append(register)
+        if value_nj == 0:
+            self._standing_still.append(zone)
+            self._reject(register, "never moves: its counter stands at 0, as in virtual machines")
+
+    def _note_unreadable(self, zone: _Zone, error: OSError | ValueError) -> None:
+        self._unreadable[zone] = error if isinstance(error, OSError) else None
+        why = error.strerror if isinstance(error, OSError) else "it shows no number"
+        missing = f", so the energy of {zone.name} is missing" if zone.kind == "package" else ""
+        self._why_not[zone] = f"{zone.path}/energy_uj can't be read ({why}){missing}"
+
+    def _reject(self, register: _Register, reason: str) -> None:
+        register.drop()
+        self.registers.remove(register)
+        self._why_not[register.zone] = reason
+
+
+def _domain(register: _Register, holds_all: str | None) -> Domain:
+    zone = register.zone
+    label = zone.name if zone.package in ("", zone.name) else f"{zone.name} of {zone.package}"
+    return Domain(
+        register.id,
+        _COMPONENTS[zone.kind],
+        "measured",
+        f"RAPL {label} (powercap{', MMIO' if zone.mmio else ''})",
+        within=holds_all if register.id != holds_all else None,
+        error=_ERRORS[zone.kind],
+    )
+
+
+def _free_id(zone: _Zone, taken: set[str]) -> str:
+    return f"{zone.id} ({zone.folder})" if zone.id in taken else zone.id
+
+
+def _zones(root: str) -> list[_Zone]:
+    """Every zone below the folder, linked or nested: packages before their children, MMIO last."""
+    try:
+        folders = _folders(root)
+    except PermissionError as error:
+        raise _not_permitted(root) from error
+    except OSError as error:
+        raise SensorUnavailable(f"{root} is not there, so this machine has no RAPL.", _LOAD_THE_DRIVER) from error
+    names = {folder: name for folder, path in folders.items() if (name := _text(os.path.join(path, "name")))}
+    if folders and not names:
+        raise SensorUnavailable(f"{root} lists RAPL zones, but they are hidden, as in containers.", _MOUNT_SYS)
+    if not names:
+        raise SensorUnavailable(f"{root} has no RAPL zones.", _LOAD_THE_DRIVER)
+    order = sorted(names, key=lambda folder: ("mmio" in folder, folder.count(":"), len(folder), folder))
+    return [_Zone(folder, folders[folder], names[folder], _package(folder, names)) for folder in order]
+
+
+def _folders(root: str) -> dict[str, str]:
+    """Paths of zones by folder name. The control types (intel-rapl, intel-rapl-mmio) hold zones and are none."""
+    found: dict[str, str] = {}
+    level = [root]
+    while level:
+        entries = [(name, os.path.join(path, name)) for path in level for name in _rapl_entries(path, path == root)]
+        entries = [(name, path) for name, path in entries if name not in found]
+        found.update(entries)
+        level = [found[name] for name, _ in entries]
+    return {name: path for name, path in found.items() if ":" in name}
+
+
+def _rapl_entries(path: str, must_exist: bool) -> list[str]:
+    try:
+        return [name for name in os.listdir(path) if name.startswith("intel-rapl")]
+    except OSError:
+        if must_exist:
+            raise
+        return []
+
+
+def _package(folder: str, names: Mapping[str, str]) -> str:
+    """Name of the package that a zone is or is in."""
+    while folder in names:
+        if names[folder].startswith("package"):
+            return names[folder]
+        folder = folder.rpartition(":")[0]
+    return ""
+
+
+def _mirrors(registers: list[_Register]) -> dict[_Register, _Register]:
+    """Registers that show another one's counter, by value: the same twice, the second time after a step.
+
+    Only zones of one socket are compared, so that two sockets are never taken for one.
+    """
+    suspects: dict[_Register, _Register] = {}
+    for position, register in enumerate(registers):
+        for earlier in registers[:position]:
+            if earlier not in suspects and _one_place(earlier, register) and _equal_now(earlier, register):
+                suspects[register] = earlier
+                break
+    deadline_ns = time.monotonic_ns() + _MIRROR_WAIT_NS
+    for original in dict.fromkeys(suspects.values()):
+        _await_step(original, deadline_ns)
+    return {mirror: original for mirror, original in suspects.items() if _equal_now(original, mirror)}
+
+
+def _one_place(one: _Register, other: _Register) -> bool:
+    return one.zone.kind == other.zone.kind and one.zone.socket == other.zone.socket != ""
+
+
+def _equal_now(one: _Register, other: _Register) -> bool:
+    """Whether both show the same, with no step in between."""
+    for _ in range(5):
+        before, value, after = _peek(one), _peek(other), _peek(one)
+        if before == after:
+            return before is not None and value == before
+    return False
+
+
+def _await_step(register: _Register, deadline_ns: int) -> None:
+    first = _peek(register)
+    while time.monotonic_ns() < deadline_ns and _peek(register) == first:
+        time.sleep(0.0002)
+
+
+def _peek(register: _Register) -> int | None:
+    try:
+        return register.value_nj()
+    except (OSError, ValueError):
+        return None
+
+
+def _not_permitted(path: str) -> SensorUnavailable:
+    return SensorUnavailable(
+        f"{path} is there, but this user may not read it. The kernel keeps energy counters from users because fast "
+        "readings can betray what other programs compute (PLATYPUS, CVE-2020-8694).",
+        _LET_A_GROUP_READ,
+    )
+
+
+def _modulus_nj(zone: _Zone) -> int:
+    text = _text(os.path.join(zone.path, "max_energy_range_uj"))
+    return modulus_nj(int(text)) if text.isdigit() and int(text) else _NO_RANGE_NJ
+
+
+def _text(path: str) -> str:
+    """A short file's text; empty if it can't be read."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read(64).strip()
+    except OSError:
+        return ""
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
