@@ -11,4 +11,69 @@ Names are loaded when first used: `import carbonwatch` costs next to nothing.
 
 from __future__ import annotations
 
-__version__ = "0.1.0.dev0"
+from carbonwatch._version import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from carbonwatch.codecarbon import (
+        EmissionsTracker,
+        OfflineEmissionsTracker,
+        TaskEmissionsTracker,
+        track_emissions,
+    )
+    from carbonwatch.errors import (
+        CarbonwatchError,
+        GridUnavailable,
+        SensorUnavailable,
+        SettingsError,
+        StoreError,
+        Unavailable,
+    )
+    from carbonwatch.model import Run
+    from carbonwatch.tracker import Measurement, measure
+
+__all__ = [
+    "CarbonwatchError",
+    "EmissionsTracker",
+    "GridUnavailable",
+    "Measurement",
+    "OfflineEmissionsTracker",
+    "Run",
+    "SensorUnavailable",
+    "SettingsError",
+    "StoreError",
+    "TaskEmissionsTracker",
+    "Unavailable",
+    "__version__",
+    "measure",
+    "track_emissions",
+]
+
+_HOMES = {
+    "codecarbon": ("EmissionsTracker", "OfflineEmissionsTracker", "TaskEmissionsTracker", "track_emissions"),
+    "errors": (
+        "CarbonwatchError",
+        "GridUnavailable",
+        "SensorUnavailable",
+        "SettingsError",
+        "StoreError",
+        "Unavailable",
+    ),
+    "model": ("Run",),
+    "tracker": ("Measurement", "measure"),
+}
+
+
+def __getattr__(name: str) -> object:
+    for module, exported in _HOMES.items():
+        if name in exported:
+            import importlib
+
+            value: object = getattr(importlib.import_module(f"carbonwatch.{module}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module 'carbonwatch' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,96 @@
+"""Whose joules: splits what a domain counted into idle, own and others'. Pure functions.
+
+The rule is "dynamic + reserved idle". With E the joules counted, B those that the machine draws for doing
+nothing (idle power x time), and CPU seconds of the run's process tree (own), of everybody (busy), of all cores
+(capacity) and kept for the run (reserved):
+
+    own  = (E - B) * own / busy  +  B * max(own, reserved) / capacity
+    idle = B * (cores that nobody used or reserved) / capacity
+
+So own shares of any number of runs and idle never exceed E: each core-second is claimed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from carbonwatch.model import Domain, Sample, Usage, Work
+
+# Power at 0, 10 ... 100 % load over power at full load: the median of 212 SPECpower_ssj2008 servers of 2017 and
+# later (spec.org/power_ssj2008). Gives the idle part where nothing says what the machine draws idle.
+POWER_AT_LOAD = (0.2, 0.325, 0.376, 0.422, 0.47, 0.529, 0.595, 0.669, 0.774, 0.893, 1.0)
+
+
+def attribute(sample: Sample, domains: Iterable[Domain]) -> tuple[Usage, ...]:
+    """What each domain used in a sample, and for whom."""
+    return tuple(
+        usage(domain, sample.energy_j[domain.id], sample.work, sample.duration_s)
+        for domain in domains
+        if domain.id in sample.energy_j
+    )
+
+
+def usage(domain: Domain, machine_j: float, work: Mapping[str, Work], duration_s: float) -> Usage:
+    """One domain's joules, split by the work done meanwhile (`Sample.work`)."""
+    done = work.get(domain.id if domain.component == "gpu" else "cpu")
+    if done is None:
+        return _unsplit(domain, machine_j)
+    if domain.component == "gpu":
+        return _by_gpu_time(domain, machine_j, done)
+    return _by_cpu_time(domain, machine_j, done, duration_s)
+
+
+def _unsplit(domain: Domain, machine_j: float) -> Usage:
+    """Nobody can tell who worked: taken as the run's own, and anything down to nothing of it may be true."""
+    return Usage(domain, machine_j, 0.0, machine_j, 0.0, machine_j)
+
+
+def _by_cpu_time(domain: Domain, machine_j: float, work: Work, duration_s: float) -> Usage:
+    work = _consistent(work)
+    share = work.own_s / work.busy_s if work.busy_s else 0.0
+    claim = min(1.0, max(work.own_s, work.reserved_s) / work.capacity_s) if work.capacity_s else 0.0
+    others = (work.busy_s - work.own_s) / work.capacity_s if work.capacity_s else 0.0
+
+    possible_j: tuple[float, ...]
+    if domain.idle_w is None:
+        baseline_j = machine_j * _idle_share(work)
+        possible_j = (machine_j * claim, machine_j * share)  # if all of it were idle power; if none were
+    else:
+        baseline_j = min(machine_j, domain.idle_w * duration_s)
+        possible_j = ()
+    own_j = (machine_j - baseline_j) * share + baseline_j * claim
+    idle_j = baseline_j * max(0.0, 1.0 - claim - others)
+    return Usage(
+        domain, machine_j, idle_j, own_j, min((own_j, *possible_j)), max((own_j, *possible_j)), baseline_j, work
+    )
+
+
+def _by_gpu_time(domain: Domain, machine_j: float, work: Work) -> Usage:
+    """By share of SM time; a card that only the run has open is the run's, one that nobody uses is idle."""
+    if work.busy_s > 0:
+        share = min(1.0, work.own_s / work.busy_s)
+        return _gpu(domain, machine_j, share, 0.0, work)
+    if work.reserved_s > 0:
+        return _gpu(domain, machine_j, 1.0, 0.0, work)
+    return _gpu(domain, machine_j, 0.0, machine_j, work)
+
+
+def _gpu(domain: Domain, machine_j: float, share: float, idle_j: float, work: Work) -> Usage:
+    own_j = machine_j * share
+    return Usage(domain, machine_j, idle_j, own_j, own_j, own_j, idle_j, work)
+
+
+def _consistent(work: Work) -> Work:
+    """Busy time has ticks of 10 ms, own time is exact: in short samples busy may lag behind own."""
+    busy_s = max(work.own_s, min(work.busy_s, work.capacity_s)) if work.capacity_s else work.busy_s
+    return Work(work.own_s, busy_s, max(work.capacity_s, busy_s), work.reserved_s)
+
+
+def _idle_share(work: Work) -> float:
+    """Idle power over power at this load, from the median curve."""
+    load = work.busy_s / work.capacity_s if work.capacity_s else 0.0
+    steps = len(POWER_AT_LOAD) - 1
+    below = min(int(load * steps), steps - 1)
+    fraction = load * steps - below
+    power = POWER_AT_LOAD[below] * (1 - fraction) + POWER_AT_LOAD[below + 1] * fraction
+    return POWER_AT_LOAD[0] / power

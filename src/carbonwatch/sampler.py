@@ -1,0 +1,264 @@
+"""One reader of all meters per process, and the one subtraction: a Sample is a Reading minus an earlier one.
+
+Readings are counts, so every subscriber (nested trackers, tasks) keeps its own last one and subtracts: their
+samples follow each other without a hole or an overlap, and windows add up exactly. A thread gives a reading every
+interval, for the time series, for counters that wrap and so that a crash loses little; the edges of a run or
+a task read at once, on the thread that asks.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from carbonwatch import plugins
+from carbonwatch.activity import Activity
+from carbonwatch.errors import Unavailable
+from carbonwatch.model import Domain, Gap, Reading, Sample, Work
+from carbonwatch.sensors import Meter
+from carbonwatch.settings import Settings
+from carbonwatch.units import NJ_PER_J
+
+log = logging.getLogger(__name__)
+
+Subscriber = Callable[[Reading], None]
+
+# sensors that stand in where nothing measures the component
+_STAND_INS = {"cpu_model": "cpu", "ram_model": "ram", "gpu_model": "gpu"}
+# what decides which meters are opened: trackers that agree on these share one sampler
+_MATTERS = (
+    "sensors",
+    "gpus",
+    "cpu_w",
+    "ram_w",
+    "prefer_psys",
+    "reserved_cores",
+    "path_sysfs",
+    "path_procfs",
+)
+
+
+def cut(before: Reading, after: Reading) -> Sample:
+    """What happened between two readings. A domain that appeared in between starts with the next sample."""
+    energy_j = {
+        id_: (count - before.energy_nj[id_]) / NJ_PER_J
+        for id_, count in after.energy_nj.items()
+        if id_ in before.energy_nj
+    }
+    work = {key: count.since(before.work[key]) for key, count in after.work.items() if key in before.work}
+    gaps = tuple(Gap(id_, before.ns, after.ns, reason) for id_, reason in after.failed.items())
+    return Sample(before.ns, after.ns, energy_j, work, gaps)
+
+
+def outermost(domains: Iterable[Domain]) -> tuple[Domain, ...]:
+    """The domains that may be added up: none is within another. A system meter holds everything else."""
+    domains = tuple(domains)
+    system = tuple(d for d in domains if d.component == "system")
+    if system:
+        return system
+    ids = {d.id for d in domains}
+    return tuple(d for d in domains if d.within not in ids)
+
+
+class Sampler:
+    """Reads meters and activities together, and calls subscribers at their intervals."""
+
+    def __init__(
+        self,
+        meters: Iterable[Meter],
+        activities: Iterable[Activity],
+        *,
+        missing: Mapping[str, Unavailable] | None = None,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.meters = tuple(meters)
+        self.activities = tuple(activities)
+        self.missing = dict(missing or {})  # sensor -> why it is not read
+        self.domains = outermost(d for meter in self.meters for d in meter.domains)
+        self.spent_s = 0.0  # CPU time of all readings
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._counts: dict[str, int] = {}
+        self._work: dict[str, Work] = {}
+        self._subscribers: dict[Subscriber, _Due] = {}
+        self._wake: threading.Condition = threading.Condition(self._lock)
+        self._thread: threading.Thread | None = None
+
+    @property
+    def rejected(self) -> dict[str, str]:
+        """What is there and not counted, and why."""
+        found: dict[str, str] = {}
+        for meter in self.meters:
+            found.update(meter.rejected)
+        counted = {d.id for d in self.domains}
+        for domain in (d for meter in self.meters for d in meter.domains):
+            if domain.id not in counted:
+                found[domain.id] = f"inside {domain.within or 'the system meter'}"
+        return found
+
+    def read(self) -> Reading:
+        """All counts now. A count that can't be read is the last one, and `failed` says why."""
+        with self._lock:
+            began_s = time.thread_time()
+            ns = self._clock()
+            failed: dict[str, str] = {}
+            for meter in self.meters:
+                self._counts.update(meter.read(ns))
+                failed.update(meter.failed)
+            for activity in self.activities:
+                self._work.update(activity.read(ns))
+            self.spent_s += time.thread_time() - began_s
+            return Reading(ns, dict(self._counts), dict(self._work), failed)
+
+    def subscribe(self, subscriber: Subscriber, interval_s: float) -> None:
+        """Calls it with a reading every interval, from a thread of the sampler's own."""
+        with self._lock:
+            self._subscribers[subscriber] = _Due(interval_s, self._clock())
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="carbonwatch-sampler", daemon=True)
+                self._thread.start()
+            else:
+                self._wake.notify()
+
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        """Calls it no more. The thread ends with the last subscriber."""
+        with self._lock:
+            self._subscribers.pop(subscriber, None)
+            self._wake.notify()
+
+    def close(self) -> None:
+        """Ends the thread and gives back what the meters hold open."""
+        with self._lock:
+            self._subscribers.clear()
+            self._wake.notify()
+            thread, self._thread = self._thread, None
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout=1.0)
+        with self._lock:
+            for meter in self.meters:
+                meter.close()
+            for activity in self.activities:
+                activity.close()
+            self.meters = self.activities = ()
+
+    def _run(self) -> None:
+        while self._wait():
+            self._tick()
+
+    def _wait(self) -> bool:
+        """Until the next subscriber is due. False when there is none left."""
+        with self._lock:
+            while self._subscribers and self._thread is threading.current_thread():
+                delay_ns = min(due.next_ns for due in self._subscribers.values()) - self._clock()
+                if delay_ns <= 0:
+                    return True
+                self._wake.wait(delay_ns / 1e9)
+            if self._thread is threading.current_thread():
+                self._thread = None
+            return False
+
+    def _tick(self) -> None:
+        with self._lock:
+            now_ns = self._clock()
+            due = [s for s, when in self._subscribers.items() if when.take(now_ns)]
+        for subscriber in due:
+            try:
+                subscriber(self.read())
+            # border: the thread must outlive whatever a subscriber meets
+            except Exception:
+                log.warning("a sample could not be kept; the next one holds it", exc_info=True)
+
+
+class _Due:
+    """When a subscriber is called next: multiples of its interval; beats missed while asleep are left out."""
+
+    def __init__(self, interval_s: float, now_ns: int) -> None:
+        self.interval_ns = max(1, int(interval_s * 1e9))
+        self.next_ns = now_ns + self.interval_ns
+
+    def take(self, now_ns: int) -> bool:
+        if now_ns < self.next_ns:
+            return False
+        beats = (now_ns - self.next_ns) // self.interval_ns + 1
+        self.next_ns += beats * self.interval_ns
+        return True
+
+
+def open_sampler(settings: Settings) -> Sampler:
+    """A sampler of every meter that can be read here. A meter that can't is no error: `missing` says why."""
+    meters: list[Meter] = []
+    missing: dict[str, Unavailable] = {}
+    for name in settings.sensors:
+        covered = {d.component for meter in meters for d in meter.domains if d.quality == "measured"}
+        if _STAND_INS.get(name) in covered or (name in _STAND_INS and "system" in covered):
+            continue
+        try:
+            meter: Meter = plugins.load("sensors", name)(settings)
+        except Unavailable as error:
+            missing[name] = error
+            log.debug("sensor %s is not read: %s", name, error)
+        # border: a sensor may be foreign code, and must not stop the program that is measured
+        except Exception as error:
+            missing[name] = Unavailable(f"{name} failed: {error!r}.")
+            log.warning("sensor %s failed and is not read", name, exc_info=True)
+        else:
+            log.info("sensor %s reads %s", name, [d.id for d in meter.domains])
+            meters.append(meter)
+    return Sampler(meters, _activities(settings, meters), missing=missing)
+
+
+def _activities(settings: Settings, meters: list[Meter]) -> list[Activity]:
+    on_gpu = any(d.component == "gpu" for meter in meters for d in meter.domains)
+    names = [("procfs", "psutil"), *([("nvml",)] if on_gpu else [])]
+    found = [_first_activity(settings, alternatives) for alternatives in names]
+    return [activity for activity in found if activity is not None]
+
+
+def _first_activity(settings: Settings, names: tuple[str, ...]) -> Activity | None:
+    for name in names:
+        try:
+            activity: Activity = plugins.load("activity", name)(settings, None)
+            return activity
+        except (Unavailable, ImportError, OSError) as error:
+            log.debug("activity %s can't be followed: %s", name, error)
+    log.warning("nothing tells who worked (%s): own shares are not known", ", ".join(names))
+    return None
+
+
+_shared: dict[tuple[object, ...], tuple[Sampler, int]] = {}
+_shared_lock = threading.Lock()
+
+
+def share(settings: Settings) -> Sampler:
+    """The sampler of this process for these settings; give it back with `release()`."""
+    key = tuple(getattr(settings, name) for name in _MATTERS)
+    with _shared_lock:
+        sampler, users = _shared.get(key) or (open_sampler(settings), 0)
+        _shared[key] = (sampler, users + 1)
+    return sampler
+
+
+def release(sampler: Sampler) -> None:
+    """Gives a shared sampler back; the last user closes it."""
+    with _shared_lock:
+        for key, (shared, users) in list(_shared.items()):
+            if shared is sampler and users > 1:
+                _shared[key] = (shared, users - 1)
+                return
+            if shared is sampler:
+                del _shared[key]
+    sampler.close()
+
+
+def _forget_in_child() -> None:
+    """A forked child has no ticking thread and is another process: it starts with nothing."""
+    global _shared_lock
+    _shared_lock = threading.Lock()
+    _shared.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)

@@ -1,0 +1,184 @@
+"""Nouns as rows of the store and back."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from carbonwatch.ledger import SLOT_NS
+from carbonwatch.model import Domain, Entry, Gap, Intensity, Place, Run, Usage, Work
+
+VERSION = 1
+
+Row = Mapping[str, Any] | sqlite3.Row
+Change = Callable[[sqlite3.Connection], None]
+
+ADD_ENTRY = """
+INSERT INTO entries VALUES (:run, :task, :domain, :intensity, :slot, :start_ns, :duration_s, :machine_j, :idle_j,
+  :own_j, :own_low_j, :own_high_j, :baseline_j, :own_s, :busy_s, :capacity_s, :reserved_s)
+ON CONFLICT DO UPDATE SET start_ns = min(start_ns, excluded.start_ns), duration_s = duration_s + excluded.duration_s,
+  machine_j = machine_j + excluded.machine_j, idle_j = idle_j + excluded.idle_j, own_j = own_j + excluded.own_j,
+  own_low_j = own_low_j + excluded.own_low_j, own_high_j = own_high_j + excluded.own_high_j,
+  baseline_j = baseline_j + excluded.baseline_j, own_s = own_s + excluded.own_s, busy_s = busy_s + excluded.busy_s,
+  capacity_s = capacity_s + excluded.capacity_s, reserved_s = reserved_s + excluded.reserved_s
+"""
+
+
+def schema() -> str:
+    """The statements that make the tables."""
+    with open(os.path.join(os.path.dirname(__file__), "schema.sql"), encoding="utf-8") as file:
+        return file.read()
+
+
+def to_text(value: Domain | Intensity | Place) -> str:
+    """A noun as JSON, always the same for the same noun."""
+    return json.dumps(asdict(value), sort_keys=True)
+
+
+def of_run(run: Run) -> dict[str, Any]:
+    """A run's row, with its totals for lists."""
+    return {
+        "id": run.id,
+        "project": run.project,
+        "scope": run.scope,
+        "state": run.state,
+        "started_ns": run.started_ns,
+        "duration_s": run.duration_s,
+        "place": to_text(run.place),
+        "facts": json.dumps(dict(run.facts), default=str),
+        "notes": json.dumps(run.notes),
+        "overhead_s": run.overhead_s,
+        "pue": run.pue,
+        "wue_l_per_kwh": run.wue_l_per_kwh,
+        "energy_j": run.energy_j,
+        "emissions_g": run.emissions_g,
+        "measured": run.measured,
+    }
+
+
+def of_process() -> dict[str, Any]:
+    """What tells later whether this process still lives."""
+    return {"host": _host(), "boot_id": boot_id(), "pid": os.getpid(), "pid_started": pid_started(os.getpid()) or ""}
+
+
+def of_entry(run_id: str, entry: Entry, domain: int, intensity: int) -> dict[str, Any]:
+    """An entry's row."""
+    use, work = entry.usage, entry.usage.work
+    return {
+        "run": run_id,
+        "task": entry.task,
+        "domain": domain,
+        "intensity": intensity,
+        "slot": entry.start_ns // SLOT_NS,
+        "start_ns": entry.start_ns,
+        "duration_s": entry.duration_s,
+        "machine_j": use.machine_j,
+        "idle_j": use.idle_j,
+        "own_j": use.own_j,
+        "own_low_j": use.own_low_j,
+        "own_high_j": use.own_high_j,
+        "baseline_j": use.baseline_j,
+        "own_s": work and work.own_s,
+        "busy_s": work and work.busy_s,
+        "capacity_s": work and work.capacity_s,
+        "reserved_s": work and work.reserved_s,
+    }
+
+
+def to_run(row: Row, entries: tuple[Entry, ...] = (), gaps: tuple[Gap, ...] = ()) -> Run:
+    """A run from its row."""
+    return Run(
+        id=row["id"],
+        project=row["project"],
+        scope=row["scope"],
+        state=row["state"],
+        started_ns=row["started_ns"],
+        duration_s=row["duration_s"],
+        entries=entries,
+        gaps=gaps,
+        notes=tuple(json.loads(row["notes"])),
+        place=_place(row["place"]),
+        facts=json.loads(row["facts"]),
+        overhead_s=row["overhead_s"],
+        pue=row["pue"],
+        wue_l_per_kwh=row["wue_l_per_kwh"],
+    )
+
+
+def to_entry(row: Row, domain: Domain, intensity: Intensity) -> Entry:
+    """An entry from its row."""
+    work = row["own_s"] is not None and Work(row["own_s"], row["busy_s"], row["capacity_s"], row["reserved_s"])
+    usage = Usage(
+        domain,
+        row["machine_j"],
+        row["idle_j"],
+        row["own_j"],
+        row["own_low_j"],
+        row["own_high_j"],
+        row["baseline_j"],
+        work or None,
+    )
+    return Entry(row["task"], row["start_ns"], row["duration_s"], usage, intensity)
+
+
+def to_domain(text: str) -> Domain:
+    """A domain from its JSON."""
+    values = json.loads(text)
+    values["error"] = tuple(values["error"])
+    return Domain(**values)
+
+
+def to_intensity(text: str) -> Intensity:
+    """An intensity from its JSON."""
+    return Intensity(**json.loads(text))
+
+
+def _place(text: str) -> Place:
+    values = json.loads(text)
+    values["candidates"] = tuple(values["candidates"])
+    return Place(**values)
+
+
+def boot_id() -> str:
+    """What changes with each start of the machine; "" where nothing tells."""
+    return _text("/proc/sys/kernel/random/boot_id")
+
+
+def pid_started(pid: int) -> str | None:
+    """When a process began, in ticks since boot: with the pid it names a process for good. None if it is gone."""
+    if not os.path.isdir("/proc/self"):
+        return "" if _exists(pid) else None
+    fields = _text(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    if not fields or fields[0] in "ZX":  # a zombie does not run
+        return None
+    return fields[19]
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def _host() -> str:
+    if hasattr(os, "uname"):
+        return os.uname().nodename
+    import platform
+
+    return platform.node()
