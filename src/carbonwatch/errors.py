@@ -23,9 +23,12 @@ class Unavailable(CarbonwatchError):
     """Something asked for is not here. `reason` says why, `remedy` what to do about it."""
 
     def __init__(self, reason: str, remedy: str = "") -> None:
-        super().__init__(f"{reason} {remedy}".strip())
+        super().__init__(reason, remedy)  # both, so that it comes whole through a pickle
         self.reason = reason
         self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.reason} {self.remedy}".strip()
 
 
 class SensorUnavailable(Unavailable):

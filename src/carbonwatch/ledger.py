@@ -5,11 +5,17 @@ Joules and grams meet nowhere before: an entry keeps both factors, so a run can 
 
 from __future__ import annotations
 
+import time
+from bisect import bisect_right
 from collections.abc import Iterable
+from dataclasses import replace
 
-from carbonwatch.model import Entry, Intensity, Usage
+from carbonwatch.model import Entry, Intensity, Run, Series, Slot, Usage
 
 SLOT_NS = 3600 * 1_000_000_000  # entries of one UTC hour fold together: grids publish by the hour
+
+# of an entry's time must have its slots: the last sample of an hour may end a moment after it
+_ENOUGH = 0.99
 
 Key = tuple[str, str, Intensity, int]
 Book = dict[Key, Entry]
@@ -25,12 +31,14 @@ def enter(
     )
 
 
-def fold_into(book: Book, entries: Iterable[Entry]) -> None:
-    """Adds entries to a book that holds one per task, domain, intensity and hour."""
+def fold_into(book: Book, entries: Iterable[Entry]) -> Book:
+    """Adds entries to a book that holds one per task, domain, intensity and hour; gives those that changed."""
+    changed: Book = {}
     for entry in entries:
         key = (entry.task, entry.usage.domain.id, entry.intensity, entry.start_ns // SLOT_NS)
         former = book.get(key)
-        book[key] = entry if former is None else _both(former, entry)
+        book[key] = changed[key] = entry if former is None else _both(former, entry)
+    return changed
 
 
 def fold(entries: Iterable[Entry]) -> tuple[Entry, ...]:
@@ -38,6 +46,54 @@ def fold(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     book: Book = {}
     fold_into(book, entries)
     return tuple(book.values())
+
+
+def reprice(run: Run, *known: Series) -> Run:
+    """The run with each entry at the mean of its own slots, from the first series that knows all of them.
+
+    Joules stay as they are. What no series knows keeps its price, and so does what the user priced by hand.
+    Within an entry power is taken as even: what was used when in its hour is not kept.
+    """
+    priced = [(series, [slot.start_ns for slot in series.slots]) for series in known]
+    return replace(run, entries=tuple(_repriced(entry, priced) for entry in run.entries))
+
+
+def is_by_hand(intensity: Intensity) -> bool:
+    """Whether the user gave it: such a price stays."""
+    return intensity.basis in ("given", "mix")
+
+
+def end_ns(entry: Entry) -> int:
+    """When an entry ends (Unix time). One of a task that ran several times in its hour is taken as one piece."""
+    return entry.start_ns + max(1, round(entry.duration_s * 1e9))
+
+
+def mean(slots: Iterable[Slot], start_ns: int, end_ns: int) -> float | None:
+    """g/kWh over a time, each slot by its share of it; None where too much of it has no slot."""
+    shares = [(min(end_ns, slot.end_ns) - max(start_ns, slot.start_ns), slot.g_per_kwh) for slot in slots]
+    known_ns = sum(share for share, _ in shares if share > 0)
+    if known_ns < _ENOUGH * (end_ns - start_ns):
+        return None
+    return sum(share * g_per_kwh for share, g_per_kwh in shares if share > 0) / known_ns
+
+
+def _repriced(entry: Entry, known: list[tuple[Series, list[int]]]) -> Entry:
+    for series, starts in known:
+        worse = series.period == "year" and entry.intensity.period == "hour"
+        slots = [] if worse or is_by_hand(entry.intensity) else _slots_of(entry, series, starts)
+        g_per_kwh = mean(slots, entry.start_ns, end_ns(entry))
+        if g_per_kwh is not None:
+            year = time.gmtime(entry.start_ns // 1_000_000_000).tm_year
+            estimated = any(slot.kind != "measured" for slot in slots)
+            return replace(entry, intensity=series.intensity(g_per_kwh, year, estimated=estimated))
+    return entry
+
+
+def _slots_of(entry: Entry, series: Series, starts: list[int]) -> list[Slot]:
+    """The slots that the entry lies in, but for what was only foretold."""
+    first, last = bisect_right(starts, entry.start_ns) - 1, bisect_right(starts, end_ns(entry) - 1)
+    slots = series.slots[max(0, first) : last]
+    return [slot for slot in slots if slot.end_ns > entry.start_ns and slot.kind != "forecast"]
 
 
 def _both(first: Entry, second: Entry) -> Entry:

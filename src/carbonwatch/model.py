@@ -20,6 +20,8 @@ Quality = Literal["measured", "modelled", "assumed"]
 Scope = Literal["process", "machine"]
 Part = Literal["own", "idle", "others", "machine"]
 State = Literal["running", "finished", "failed", "killed"]
+Period = Literal["year", "hour"]
+SlotKind = Literal["measured", "estimated", "forecast"]
 
 COMPONENTS: tuple[Component, ...] = ("cpu", "gpu", "ram", "disk", "system")
 
@@ -52,13 +54,15 @@ class Work:
     """Who used a device, in seconds of it counted up (CPU seconds, or seconds of a whole GPU).
 
     own: the run's process tree; busy: everybody; capacity: all there was (cores x time);
-    reserved: kept for the run whether it used them or not.
+    reserved: kept for the run whether it used them or not; others_reserved: kept for those who share its
+    container or job, and left idle by them.
     """
 
     own_s: float
     busy_s: float
     capacity_s: float
     reserved_s: float = 0.0
+    others_reserved_s: float = 0.0
 
     def since(self, before: Work) -> Work:
         """The work between two counts; a count never goes back."""
@@ -67,6 +71,7 @@ class Work:
             max(0.0, self.busy_s - before.busy_s),
             max(0.0, self.capacity_s - before.capacity_s),
             max(0.0, self.reserved_s - before.reserved_s),
+            max(0.0, self.others_reserved_s - before.others_reserved_s),
         )
 
     def plus(self, other: Work) -> Work:
@@ -76,6 +81,7 @@ class Work:
             self.busy_s + other.busy_s,
             self.capacity_s + other.capacity_s,
             self.reserved_s + other.reserved_s,
+            self.others_reserved_s + other.others_reserved_s,
         )
 
 
@@ -123,6 +129,11 @@ class Usage:
     baseline_j: float = 0.0
     work: Work | None = None
 
+    @property
+    def is_split(self) -> bool:
+        """False where nobody could tell who worked: own is then all of it by convention, or anything less."""
+        return self.work is not None or self.own_low_j == self.own_high_j
+
     def plus(self, other: Usage) -> Usage:
         """The same domain over both intervals."""
         work = self.work if other.work is None else other.work if self.work is None else self.work.plus(other.work)
@@ -144,6 +155,7 @@ class Usage:
             self.work.busy_s * factor,
             self.work.capacity_s * factor,
             self.work.reserved_s * factor,
+            self.work.others_reserved_s * factor,
         )
         return Usage(
             self.domain,
@@ -196,9 +208,9 @@ class Place:
     """Where the machine is, as far as can be told, and what told it. Codes are ISO 3166."""
 
     country: str | None = None  # alpha-2
-    subdivision: str | None = None  # "US-VA"
+    subdivision: str | None = None  # "US-VA"; or a zone of the grid, "IT-SIC"
     cloud: str | None = None  # "aws/eu-west-3"
-    candidates: tuple[str, ...] = ()  # subdivisions that it may be in, where only the country is sure
+    candidates: tuple[str, ...] = ()  # where else it may be; they widen the band
     evidence: str = "nothing says where this machine is"
 
 
@@ -211,11 +223,55 @@ class Intensity:
     high: float
     zone: str  # "FR", "US-VA", "aws/eu-west-3", "world"
     name: str  # "France"
-    basis: str  # "production", "consumption", "given"
+    basis: str  # "production", "consumption"; "given" and "mix" by the user
     boundary: str  # "lifecycle" or "direct"
     source: str
     year: int | None
     license: str = ""
+    period: Period = "year"  # "hour": the mean of the very time that it prices, not of its year
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What a kWh emitted, or is expected to emit, over one interval of Unix time."""
+
+    start_ns: int
+    end_ns: int
+    g_per_kwh: float
+    kind: SlotKind = "measured"
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What one source knows of a grid over a time: slots in order that do not overlap, perhaps with holes between."""
+
+    slots: tuple[Slot, ...]
+    zone: str
+    name: str
+    basis: str
+    boundary: str  # "lifecycle" or "direct"; "marginal" answers another question, and is no footprint
+    source: str
+    license: str = ""
+    error: tuple[float, float] = (-0.13, 0.15)  # relative, of a slot's figure: the tables' class A
+    period: Period = "hour"
+    year: int | None = None  # None: the slots' own
+
+    def intensity(self, g_per_kwh: float, year: int, *, estimated: bool = False) -> Intensity:
+        """A mean of its slots as a price."""
+        low, high = self.error
+        return Intensity(
+            g_per_kwh=g_per_kwh,
+            low=g_per_kwh * (1 + low),
+            high=g_per_kwh * (1 + high),
+            zone=self.zone,
+            name=self.name,
+            basis=self.basis,
+            boundary=self.boundary,
+            source=f"{self.source}, estimated" if estimated else self.source,
+            year=self.year or year,
+            license=self.license,
+            period=self.period,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,8 +325,26 @@ class Run:
 
     @property
     def water_l(self) -> float:
-        """Litres of water, as far as the place's WUE tells."""
-        return self.energy_j / J_PER_KWH * self.wue_l_per_kwh * self.pue
+        """Litres of water, as far as the place's WUE tells; a WUE is per kWh of the machines, without PUE."""
+        return self.energy_j / J_PER_KWH * self.wue_l_per_kwh
+
+    @property
+    def market_g(self) -> float | None:
+        """Grams of CO2e by the factor of a contract, PUE applied; None where none was given. Never the footprint."""
+        factor = self.facts.get("market_g_per_kwh")
+        return None if factor is None else self.energy_j / J_PER_KWH * self.pue * float(factor)
+
+    @property
+    def marginal_g(self) -> float | None:
+        """Grams of CO2e by the marginal intensity, PUE applied; None where it is not known. Never the footprint."""
+        factor = self.facts.get("marginal_g_per_kwh")
+        return None if factor is None else self.energy_j / J_PER_KWH * self.pue * float(factor)
+
+    @property
+    def losses_g(self) -> float | None:
+        """Grams of CO2e of what the lines lost on the way here, beside the footprint; None where not asked for."""
+        share = self.facts.get("line_losses")
+        return None if share is None else self.emissions_g * float(share) / (1 - float(share))
 
     @property
     def measured(self) -> float | None:
@@ -280,6 +354,19 @@ class Run:
             return None
         counted = (e.usage.part(self.headline).value for e in self.entries if e.usage.domain.quality == "measured")
         return sum(counted) / total
+
+    @property
+    def covered(self) -> float | None:
+        """Share of the headline's joules that are priced by their own hour, not by a year; None without any joule."""
+        parts = [(e.intensity.period, e.usage.part(self.headline).value) for e in self.entries]
+        hourly_j, yearly_j = (sum(j for period, j in parts if period == each) for each in ("hour", "year"))
+        # so that all of it is 1, however the sums are rounded
+        return hourly_j / (hourly_j + yearly_j) if hourly_j + yearly_j > 0 else None
+
+    @property
+    def is_split(self) -> bool:
+        """Whether it is known of all joules whose they are."""
+        return all(e.usage.is_split for e in self.entries)
 
     @property
     def domains(self) -> tuple[Domain, ...]:
@@ -334,13 +421,18 @@ class Run:
         return tuple(c for c in COMPONENTS if c in present)
 
 
+_HOUR_ERROR = 0.05  # of an hour's mean taken for the minutes in it
+_LOG_MAX = 709.0  # more than that no exp() can give
+
+
 def price(energy: Figure, intensity: Intensity, time_error: float) -> Figure:
     """Joules x g/kWh, in grams. Relative errors are combined in quadrature on the log scale."""
     value = energy.value / J_PER_KWH * intensity.g_per_kwh
     if value <= 0:
         ceiling = energy.high / J_PER_KWH * intensity.high
         return Figure(0.0, 0.0, ceiling)
-    # a figure that the user gave is believed as given; a yearly mean is not the hour's
+    # a yearly mean is not the hour's; a figure that the user gave is believed as given
+    time_error = _HOUR_ERROR if intensity.period == "hour" else time_error
     time = 0.0 if intensity.basis == "given" else math.log1p(time_error)
     down = _log_quadrature((energy.value, energy.low), (intensity.g_per_kwh, intensity.low), time)
     up = _log_quadrature((energy.high, energy.value), (intensity.high, intensity.g_per_kwh), time)
@@ -348,9 +440,11 @@ def price(energy: Figure, intensity: Intensity, time_error: float) -> Figure:
 
 
 def _log_quadrature(energy: tuple[float, float], grid: tuple[float, float], time: float) -> float:
-    """The factor that combines two ratios and the error in time; unbounded ratios are held at 1000."""
-    parts = [min(math.log(a / b), math.log(1000)) if b > 0 else math.log(1000) for a, b in (energy, grid)]
-    return math.exp(math.hypot(*parts, time))
+    """The factor that combines two ratios and the error in time; infinite where a lower end is nothing."""
+    if energy[1] <= 0 or grid[1] <= 0:
+        return math.inf
+    parts = (math.log(energy[0]) - math.log(energy[1]), math.log(grid[0]) - math.log(grid[1]))
+    return math.exp(min(math.hypot(*parts, time), _LOG_MAX))
 
 
 def _longest(entries: Iterable[Entry]) -> float:

@@ -17,7 +17,7 @@ from carbonwatch.errors import Unavailable
 SHAPES = {
     "sensors": "detect",  # (settings) -> Meter
     "activity": "follow",  # (settings, pid) -> Activity
-    "grid": "find",  # (place) -> Intensity
+    "grid": "series",  # (place, start_ns, end_ns, settings) -> Series
     "exporters": "export",  # (run, settings) -> None
     "reports": "render",  # (run) -> str
 }
@@ -31,8 +31,7 @@ def load(kind: str, name: str) -> Callable[..., Any]:
         return function
     foreign = _entry_points(kind)
     if name in foreign:
-        loaded: Callable[..., Any] = foreign[name].load()
-        return loaded
+        return _loaded(kind, foreign[name])
     known = ", ".join(sorted({*own_names(kind), *foreign}))
     raise Unavailable(f"There is no {kind.rstrip('s')} called {name!r}.", f"There are: {known}.")
 
@@ -47,6 +46,18 @@ def own_names(kind: str) -> list[str]:
     folder = os.path.join(os.path.dirname(__file__), kind)
     stems = (f[:-3] for f in os.listdir(folder) if f.endswith(".py") and not f.startswith("_"))
     return sorted(stems)
+
+
+def _loaded(kind: str, point: Any) -> Callable[..., Any]:
+    try:
+        function: Callable[..., Any] = point.load()
+    # border: whatever foreign code does at its import, what was asked for is not here
+    except Exception as error:
+        raise Unavailable(
+            f"{point.name!r} of carbonwatch.{kind} ({point.value}) can't be imported: {error!r}.",
+            "Mend or remove the package that it came with.",
+        ) from error
+    return function
 
 
 def _entry_points(kind: str) -> dict[str, Any]:

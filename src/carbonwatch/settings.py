@@ -29,7 +29,22 @@ if TYPE_CHECKING:
         country: str
         region: str
         cloud: str
+        place: str
+        at: str
+        locate: Literal["offline", "metadata", "ip"]
         g_per_kwh: float
+        energy_mix: tuple[str, ...]
+        market_g_per_kwh: float
+        include_losses: bool
+        boundary: Literal["lifecycle", "direct"]
+        grid: tuple[str, ...]
+        grid_timeout_s: float
+        grid_urls: tuple[str, ...]
+        electricity_maps_token: str
+        eia_key: str
+        watttime_user: str
+        watttime_password: str
+        cache_dir: str
         pue: float
         wue: float
         sensors: tuple[str, ...]
@@ -41,7 +56,7 @@ if TYPE_CHECKING:
         reserved_cores: float
         output_dir: str
         output_file: str
-        csv_write: str
+        csv_write: Literal["append", "update"]
         store: str
         path_sysfs: str
         path_procfs: str
@@ -50,6 +65,10 @@ if TYPE_CHECKING:
 
 def _setting(default: Any, text: str, check: Callable[[str, Any], None] | None = None) -> Any:
     return field(default=default, metadata={"help": text, "check": check})
+
+
+def _secret(text: str) -> Any:
+    return field(default=None, repr=False, metadata={"help": text, "secret": True})
 
 
 def _positive(name: str, value: Any) -> None:
@@ -83,16 +102,42 @@ def _interval(name: str, value: Any) -> None:
         )
 
 
+def _storable(name: str, value: Any) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise SettingsError(
+            f"{name} is {value!r}, which is not valid UTF-8, so the run could not be kept under it. Name it otherwise."
+        ) from error
+
+
+def _addresses(name: str, value: Any) -> None:
+    for pair in value:
+        source, _, url = pair.partition("=")
+        if not source or not url.startswith(("https://", "http://")):
+            raise SettingsError(
+                f"{name} is {value!r}, and {pair!r} is no address of a source. Write NAME=URL: neso=https://a.example."
+            )
+
+
 def _folder(name: str, value: Any) -> None:
     if not os.path.isdir(value):
         raise SettingsError(f"{name} is {value!r}, which is no directory, so nothing could be read there.")
+
+
+# source of hourly intensity -> the settings that it does not answer without
+_CREDENTIALS = {
+    "electricity_maps": ("electricity_maps_token",),
+    "eia": ("eia_key",),
+    "watttime": ("watttime_user", "watttime_password"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a run was asked to do. Build it with `resolve()`, which reads environment and files too."""
 
-    project: str = _setting("default", "Name under which runs are kept together.")
+    project: str = _setting("default", "Name under which runs are kept together.", _storable)
     scope: str = _setting(
         "process",
         "Which part is the headline: `process`, the program's own share, or `machine`, all that was used.",
@@ -102,7 +147,43 @@ class Settings:
     country: str | None = _setting(None, "Country of the machine: ISO code of two or three letters (FR, FRA).")
     region: str | None = _setting(None, "State or province: ISO 3166-2 code (US-CA) or its name in the country.")
     cloud: str | None = _setting(None, "Cloud region of the machine: PROVIDER/REGION, as in aws/eu-west-3.")
+    place: str | None = _setting(None, "Any place by name: a town (Lyon, France), a state, a country, a cloud region.")
+    at: str | None = _setting(
+        None, "Point where the machine is: latitude,longitude. Kept is only the country, state or grid that it is in."
+    )
+    locate: str = _setting(
+        "offline",
+        "Whom to ask where nothing above says the place: `offline` asks nobody, `metadata` the cloud's own address in "
+        "the machine, `ip` a service on the internet, which learns this network's address.",
+        _one_of("offline", "metadata", "ip"),
+    )
     g_per_kwh: float | None = _setting(None, "Carbon intensity to use, in g CO2e per kWh.", _not_negative)
+    energy_mix: tuple[str, ...] = _setting(
+        (), "Mix of fuels that the electricity is made of, as shares of 1: nuclear=0.7,hydro=0.2,gas=0.1."
+    )
+    market_g_per_kwh: float | None = _setting(
+        None,
+        "Factor of your electricity contract, in g CO2e per kWh: reported beside the grid's, never instead.",
+        _not_negative,
+    )
+    include_losses: bool = _setting(False, "Also show what the power lines lose between the plants and here (scope 3).")
+    boundary: str = _setting(
+        "lifecycle",
+        "What an intensity counts: `lifecycle`, or `direct` for what leaves the chimneys alone (scope 2).",
+        _one_of("lifecycle", "direct"),
+    )
+    grid: tuple[str, ...] = _setting(
+        (), "Sources of hourly intensity to ask over the network when a run ends, the best first. Default: none."
+    )
+    grid_timeout_s: float = _setting(3.0, "Seconds that the sources of `grid` may take at the end of a run.", _positive)
+    grid_urls: tuple[str, ...] = _setting((), "Other addresses of the sources of `grid`: NAME=URL.", _addresses)
+    electricity_maps_token: str | None = _secret("Token for Electricity Maps.")
+    eia_key: str | None = _secret("Key for the US Energy Information Administration.")
+    watttime_user: str | None = _setting(None, "User's name for WattTime.")
+    watttime_password: str | None = _secret("Password for WattTime.")
+    cache_dir: str | None = _setting(
+        None, "Directory that keeps answers of the sources of `grid`. Default: the user's cache directory."
+    )
     pue: float | None = _setting(
         None, "Power usage effectiveness of the data centre. Default: the cloud region's, else 1.0.", _at_least_one
     )
@@ -145,12 +226,22 @@ class Settings:
             if check is not None and setting.name in self.origin:  # defaults need none, and /sys is not everywhere
                 check(setting.name, getattr(self, setting.name))
         self._check_outputs()
+        self._check_grid()
         return self
+
+    def _check_grid(self) -> None:
+        for source, needed in _CREDENTIALS.items():
+            missing = [name for name in needed if source in self.grid and not getattr(self, name)]
+            if missing:
+                raise SettingsError(
+                    f"grid is {self.grid!r}, and {source} answers no one without {' and '.join(missing)}. Set it in "
+                    f"the environment (CARBONWATCH_{missing[0].upper()}), or choose another source."
+                )
 
     def _check_outputs(self) -> None:
         if not self.exporters:
             return
-        if os.path.basename(self.output_file) != self.output_file or not self.output_file:
+        if os.path.basename(self.output_file) != self.output_file or self.output_file in ("", ".", ".."):
             raise SettingsError(
                 f"output_file is {self.output_file!r}; it must be a file's name alone. "
                 "Put the directory into output_dir."
@@ -172,6 +263,11 @@ def names() -> list[str]:
     return [f.name for f in fields(Settings) if f.name != "origin"]
 
 
+def is_secret(name: str) -> bool:
+    """Whether nobody may see a setting's value."""
+    return bool(Settings.__dataclass_fields__[name].metadata.get("secret"))
+
+
 def help_text(name: str) -> str:
     """What a setting is for, in one sentence."""
     return next(str(f.metadata["help"]) for f in fields(Settings) if f.name == name)
@@ -182,26 +278,31 @@ def resolve(
     *,
     environ: Mapping[str, str] | None = None,
     defaults: Mapping[str, Any] | None = None,
+    source: str = "call",
 ) -> Settings:
     """Settings from the call, else CARBONWATCH_*, else a config file, else the defaults; checked.
 
     Raises SettingsError for an unknown name, with the nearest known one, and for a value that makes no sense.
+    `source` is what messages and `origin` call the call: on the command line it is a flag.
     """
     environ = os.environ if environ is None else environ
+    given = given or {}
+    for name in given:
+        _known(name, source)  # also one that is None: a typo is a typo
     layers = [
-        ("call", {k: v for k, v in (given or {}).items() if v is not None}),
+        (source, {k: v for k, v in given.items() if v is not None}),
         ("environment", _from_environment(environ)),
         *_from_files(environ),
         ("default", dict(defaults or {})),
     ]
     values: dict[str, Any] = {}
     origin: dict[str, str] = {}
-    for source, layer in layers:
+    for where, layer in layers:
         for name, value in layer.items():
-            _known(name, source)
+            _known(name, where)
             if name not in values:
-                values[name] = _typed(name, value, source)
-                origin[name] = source
+                values[name] = _typed(name, value, where)
+                origin[name] = where
     return Settings(**values, origin=origin).check()
 
 
@@ -212,7 +313,11 @@ def _known(name: str, source: str) -> None:
 
     near = get_close_matches(name, names(), 1)
     hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(names())}."
-    raise SettingsError(f"There is no setting {name!r} (from the {source}), so it would have no effect. {hint}")
+    raise SettingsError(f"There is no setting {name!r} (from {_said(source)}), so it would have no effect. {hint}")
+
+
+def _said(source: str) -> str:
+    return source if os.sep in source else f"the {source}"
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -232,7 +337,7 @@ def _pyproject() -> str | None:
     """The nearest pyproject.toml, from the working directory upwards."""
     try:
         folder = os.getcwd()
-    except FileNotFoundError:  # the working directory was deleted
+    except OSError:  # the working directory was deleted
         return None
     while True:
         path = os.path.join(folder, "pyproject.toml")
@@ -250,8 +355,13 @@ def config_file(environ: Mapping[str, str]) -> str:
 
 
 def _read_toml(path: str, table: tuple[str, ...]) -> dict[str, Any]:
-    with open(path, "rb") as file:
-        content = file.read()
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except OSError as error:
+        raise SettingsError(
+            f"{path} can't be read ({error}), so settings in it would be missed. Let this user read it."
+        ) from error
     if table and b"carbonwatch" not in content:  # spares parsing other people's files
         return {}
     import tomllib
@@ -261,7 +371,11 @@ def _read_toml(path: str, table: tuple[str, ...]) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not valid TOML ({error}), so its settings can't be read. Mend it.") from error
     for key in table:
-        values = values.get(key, {})
+        values = values.get(key, {}) if isinstance(values, dict) else values
+    if not isinstance(values, dict):
+        raise SettingsError(
+            f"{'.'.join(table)} in {path} is no table, so no setting can be read from it. Write [{'.'.join(table)}]."
+        )
     return {k.replace("-", "_"): v for k, v in values.items()}
 
 
@@ -270,9 +384,12 @@ def _typed(name: str, value: Any, source: str) -> Any:
     kind = str(Settings.__dataclass_fields__[name].type).removesuffix(" | None")
     try:
         return _CONVERT[kind](value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         wanted = _WANTED[kind]
-        raise SettingsError(f"{name} is {value!r} (from the {source}); it must be {wanted}.") from error
+        shown = "***" if is_secret(name) else repr(value)
+        # without the cause where it would show a secret
+        cause = None if is_secret(name) else error
+        raise SettingsError(f"{name} is {shown} (from {_said(source)}); it must be {wanted}.") from cause
 
 
 def _bool(value: Any) -> bool:
@@ -294,8 +411,16 @@ def _float(value: Any) -> float:
 
 def _names(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return tuple(str(part) for part in value)
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(value, Mapping | bytes):
+        raise ValueError(value)
+    return tuple(dict.fromkeys(_name(part) for part in value))  # each once: two of a sensor would count twice
+
+
+def _name(value: Any) -> str:
+    if isinstance(value, str) or type(value) is int:  # a GPU's index, but not true
+        return str(value)
+    raise ValueError(value)
 
 
 def _str(value: Any) -> str:

@@ -1,0 +1,105 @@
+"""A point or a town's name -> the country and, where grids differ inside it, the state: from a table, offline.
+
+data/towns.csv has the towns of 15,000 people or more. A point is where its nearest town is; other countries and states
+with a town nearly as near are where it may be, too. The point itself goes no further than this file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from carbonwatch.errors import SettingsError
+from carbonwatch.tables import Row, rows, rows_between, rows_with
+
+# on the land that people live on, few places are further from a town
+_FURTHEST_KM = 500.0
+# a border may run between two towns that are about as near
+_NEARLY, _NEARLY_KM = 1.5, 1.0
+_EARTH_KM = 6371.0
+_KM_PER_DEGREE = 111.0
+_LIKELY = 4  # times as many people: the larger town of a name is meant
+
+
+def coordinates(text: str) -> tuple[float, float]:
+    """Latitude and longitude, in degrees, from "45.7,4.8". Raises SettingsError."""
+    try:
+        latitude, longitude = map(float, text.replace(",", " ").split())
+    except ValueError:
+        latitude = longitude = math.nan
+    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
+        raise SettingsError(
+            f"at is {text!r}, which is no point on Earth. Write latitude,longitude in degrees, south and west below "
+            "0: 45.7,4.8."
+        )
+    return latitude, longitude
+
+
+def near(latitude: float, longitude: float) -> list[Row]:
+    """The nearest town, and the nearest ones of other countries and states that may hold the point; [] at sea."""
+    for reach_km in (_FURTHEST_KM / 10, _FURTHEST_KM / 3, _FURTHEST_KM):
+        found = _nearest(latitude, longitude, reach_km)
+        limit_km = _NEARLY * found[0][0] + _NEARLY_KM if found else math.inf
+        if limit_km <= reach_km:  # else another may be nearly as near, and further than this
+            return [town for distance_km, town in found if distance_km <= limit_km]
+    return [town for distance_km, town in found if distance_km <= limit_km]
+
+
+def _nearest(latitude: float, longitude: float, reach_km: float) -> list[tuple[float, Row]]:
+    """The nearest town of each country, state and time zone within reach, the nearest first."""
+    nearest: dict[str, tuple[float, Row]] = {}
+    reach = reach_km / _KM_PER_DEGREE
+    for town in rows_between("towns", "lat", latitude - reach, latitude + reach):
+        distance_km = _distance_km(latitude, longitude, float(town["lat"]), float(town["lon"]))
+        region = town["subdivision"] or town["tz"] or town["country"]
+        if distance_km <= min(reach_km, nearest.get(region, (math.inf, town))[0]):
+            nearest[region] = (distance_km, town)
+    return sorted(nearest.values(), key=lambda each: each[0])
+
+
+def called(name: str, within: Iterable[tuple[str | None, str | None]]) -> list[Row]:
+    """The towns of a name in all of these countries and states, the largest first; one alone where it stands out."""
+    wanted = list(within)
+
+    def fits(town: Row) -> bool:
+        return all(_is_in(town, *area) for area in wanted)
+
+    found = [town for town in rows_with("towns", name) if town["name"].lower() == name.lower() and fits(town)]
+    if not found:
+        found = [town for town in rows("towns") if _bare(town["name"]) == _bare(name) and fits(town)]
+    found.sort(key=lambda town: -int(town["thousands"]))
+    if len(found) > 1 and int(found[0]["thousands"]) >= _LIKELY * int(found[1]["thousands"]):
+        return found[:1]
+    return found
+
+
+def like(name: str) -> list[str]:
+    """Names of towns that are near to this one, as text."""
+    from difflib import get_close_matches
+
+    names = {
+        _bare(town["name"]): f"{town['name']}, {town['country']}"
+        for town in sorted(rows("towns"), key=lambda town: int(town["thousands"]))
+    }
+    return [names[each] for each in get_close_matches(_bare(name), names, 2, 0.8)]
+
+
+def _is_in(town: Row, country: str | None, state: str | None) -> bool:
+    return (state is not None and town["subdivision"] == state) or (country is not None and town["country"] == country)
+
+
+def _bare(text: str) -> str:
+    text = text.casefold()
+    if not text.isascii():
+        from unicodedata import normalize
+
+        text = normalize("NFKD", text)
+    return "".join(filter(str.isalnum, text))
+
+
+def _distance_km(latitude: float, longitude: float, other_latitude: float, other_longitude: float) -> float:
+    """Along the surface, by the haversine formula."""
+    a, b = math.radians(latitude), math.radians(other_latitude)
+    half = math.sin((a - b) / 2) ** 2
+    half += math.cos(a) * math.cos(b) * math.sin(math.radians(longitude - other_longitude) / 2) ** 2
+    return 2 * _EARTH_KM * math.asin(min(1.0, math.sqrt(half)))
