@@ -589,22 +589,23 @@ def test_trackers_share_a_reservation_by_their_cpu_time(tmp_path: Path) -> None:
     idle_s = share.grown_s(duration_s=1.0, own_s=0.0, busy_s=9.0)
     share.close()
 
-    assert (grown_s, idle_s) == (1.0, 1.0)
+    assert grown_s == (1.0, 1.5)  # the group used 2 of 4: this tree a quarter of it, others 1.5 of their 3
+    assert idle_s == (1.0, 3.0)
 
 
 def test_without_the_group_s_count_the_machine_s_busy_time_bounds_the_share() -> None:
     share = Share(Reservation(2.0, "SLURM_CPUS_ON_NODE"))
 
-    assert share.grown_s(1.0, 0.5, 1.0) == 1.0
-    assert share.grown_s(1.0, 0.5, 40.0) == 0.5
-    assert share.grown_s(1.0, 0.5, 0.0) == 2.0
-    assert share.grown_s(1.0, 0.0, 1.0) == 0.0
+    assert share.grown_s(1.0, 0.5, 1.0) == (1.0, 0.5)
+    assert share.grown_s(1.0, 0.5, 40.0) == (0.5, 0.0)
+    assert share.grown_s(1.0, 0.5, 0.0) == (2.0, 0.0)
+    assert share.grown_s(1.0, 0.0, 1.0) == (0.0, 1.0)
 
 
 def test_what_the_setting_reserves_is_all_the_program_s() -> None:
     share = Share(Reservation(2.0, "setting reserved_cores", whole=True))
 
-    assert share.grown_s(3.0, 0.0, 100.0) == 6.0
+    assert share.grown_s(3.0, 0.0, 100.0) == (6.0, 0.0)
 
 
 @given(
@@ -619,7 +620,7 @@ def test_trackers_never_claim_more_than_the_reservation(
     scale = min(1.0, cores * duration_s / (sum(own) + others)) if sum(own) + others else 1.0
     own_s = [o * scale for o in own]
     busy_s = sum(own_s) + others * scale
-    claims = [Share(Reservation(cores, "a quota")).grown_s(duration_s, o, busy_s) for o in own_s if o > 0]
+    claims = [Share(Reservation(cores, "a quota")).grown_s(duration_s, o, busy_s)[0] for o in own_s if o > 0]
 
     assert sum(claims) <= cores * duration_s * (1 + 1e-9)
 
@@ -640,24 +641,3 @@ def test_counts_of_two_reads_can_be_subtracted(activity: procfs.Following) -> No
     assert after.since(before) == Work(
         after.own_s - before.own_s, after.busy_s - before.busy_s, after.capacity_s, after.reserved_s
     )
-
-
-def cpu_us(activity: procfs.Following) -> float:
-    def one() -> int:
-        began_ns = time.thread_time_ns()
-        activity.read(time.monotonic_ns())
-        return time.thread_time_ns() - began_ns
-
-    return min(one() for _ in range(30)) / 1000
-
-
-def test_a_read_is_cheap(activity: procfs.Following) -> None:
-    alone_us = cpu_us(activity)
-    children = [subprocess.Popen(["sleep", "60"]) for _ in range(20)]
-    with_20_us = cpu_us(activity)
-    for child in children:
-        child.kill()
-        child.wait()
-
-    assert alone_us <= 60
-    assert with_20_us <= 500

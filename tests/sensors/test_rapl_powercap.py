@@ -300,9 +300,11 @@ def test_a_zone_of_an_unknown_kind_is_named(tmp_path: pathlib.Path) -> None:
 # where nothing can be counted
 
 
-def unavailable(root: pathlib.Path | str) -> SensorUnavailable:
+def unavailable(root: pathlib.Path | str, *, flags: str = "") -> SensorUnavailable:
+    if flags:
+        (pathlib.Path(root) / "cpuinfo").write_text(f"flags\t\t: {flags}\n")
     with pytest.raises(SensorUnavailable) as caught:
-        detect(Settings(path_sysfs=str(root)))
+        detect(Settings(path_sysfs=str(root), path_procfs=str(root)))
     return caught.value
 
 
@@ -313,11 +315,18 @@ def test_a_machine_without_powercap_is_told_to_load_the_driver(tmp_path: pathlib
     assert "modprobe intel_rapl_msr" in error.remedy
 
 
+def test_a_virtual_machine_is_not_told_to_load_what_it_has_not(tmp_path: pathlib.Path) -> None:
+    error = unavailable(tmp_path, flags="fpu hypervisor lahf_lm")
+
+    assert error.reason == f"{tmp_path}/class/powercap is not there: virtual machines mostly have no RAPL."
+    assert error.remedy == ""
+
+
 def test_a_folder_without_zones_is_no_rapl(tmp_path: pathlib.Path) -> None:
     (tmp_path / "class" / "powercap" / "intel-rapl").mkdir(parents=True)
     (tmp_path / "class" / "powercap" / "dtpm").mkdir()
 
-    assert unavailable(tmp_path).reason == f"{tmp_path}/class/powercap has no RAPL zones."
+    assert unavailable(tmp_path).reason == f"{tmp_path}/class/powercap has no RAPL zones, so this machine has no RAPL."
 
 
 def test_links_that_lead_nowhere_mean_a_container(tmp_path: pathlib.Path) -> None:

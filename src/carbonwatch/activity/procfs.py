@@ -411,17 +411,21 @@ class Share:
         self._used_s = self._group.used_s()
         self._share = 1.0  # stays while nobody works
 
-    def grown_s(self, duration_s: float, own_s: float, busy_s: float) -> float:
-        """Core seconds kept for the tree over an interval in which it used `own_s`, and everybody `busy_s`."""
+    def grown_s(self, duration_s: float, own_s: float, busy_s: float) -> tuple[float, float]:
+        """Core seconds kept for the tree over an interval in which it used `own_s`, and everybody `busy_s`.
+
+        And those kept for the others of the reservation, who left them idle.
+        """
         kept_s = self._reservation.cores * duration_s
         if kept_s <= 0 or self._reservation.whole:
-            return kept_s
+            return kept_s, 0.0
         used_s = min(self._since_last_s(busy_s), kept_s)
         if own_s > 0:
             self._share = min(1.0, own_s / used_s) if used_s > 0 else 1.0
         elif used_s > 0:
             self._share = 0.0
-        return kept_s * self._share
+        own_kept_s = kept_s * self._share
+        return own_kept_s, max(0.0, kept_s - own_kept_s - max(0.0, used_s - own_s))
 
     def _since_last_s(self, busy_s: float) -> float:
         before_s, now_s = self._used_s, self._group.used_s()
@@ -459,8 +463,9 @@ class Following:
         before = self._last
         capacity_s = max(before.capacity_s, (ns - self._first_ns) / 1e9 * self._clock.cpus)
         duration_s = (capacity_s - before.capacity_s) / self._clock.cpus
-        grown_s = self._share.grown_s(duration_s, own_s - before.own_s, busy_s - before.busy_s)
-        self._last = Work(own_s, busy_s, capacity_s, before.reserved_s + grown_s)
+        kept_s, others_s = self._share.grown_s(duration_s, own_s - before.own_s, busy_s - before.busy_s)
+        reserved_s, others_reserved_s = before.reserved_s + kept_s, before.others_reserved_s + others_s
+        self._last = Work(own_s, busy_s, capacity_s, reserved_s, others_reserved_s)
         return {"cpu": self._last}
 
     def _busy_s(self) -> float:

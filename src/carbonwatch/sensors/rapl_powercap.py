@@ -47,10 +47,7 @@ RUN+="/bin/chgrp energy /sys%p/energy_uj", RUN+="/bin/chmod 0440 /sys%p/energy_u
   sudo udevadm control --reload && sudo udevadm trigger --action=add --subsystem-match=powercap
 and log in again."""
 
-_LOAD_THE_DRIVER = (
-    "On a physical machine, load the driver: sudo modprobe intel_rapl_msr (also for AMD). "
-    "Virtual machines mostly have none."
-)
+_LOAD_THE_DRIVER = "Load the driver: sudo modprobe intel_rapl_msr (also for AMD)."
 
 _MOUNT_SYS = (
     "Start the container with the host's /sys, as in `docker run -v /sys:/host/sys:ro`, "
@@ -61,7 +58,7 @@ _MOUNT_SYS = (
 def detect(settings: Settings) -> RaplPowercap:
     """A meter of the packages and their memory, or of the whole platform with the setting prefer_psys."""
     root = os.path.join(settings.path_sysfs, "class", "powercap")
-    search = _Search(_zones(root))
+    search = _Search(_zones(root, settings.path_procfs))
     search.open_registers()
     search.drop_mirrors()
     search.settle_psys(settings.prefer_psys)
@@ -329,21 +326,32 @@ def _free_id(zone: _Zone, taken: set[str]) -> str:
     return f"{zone.id} ({zone.folder})" if zone.id in taken else zone.id
 
 
-def _zones(root: str) -> list[_Zone]:
+def _zones(root: str, path_procfs: str) -> list[_Zone]:
     """Every zone below the folder, linked or nested: packages before their children, MMIO last."""
     try:
         folders = _folders(root)
     except PermissionError as error:
         raise _not_permitted(root) from error
     except OSError as error:
-        raise SensorUnavailable(f"{root} is not there, so this machine has no RAPL.", _LOAD_THE_DRIVER) from error
+        raise _no_rapl(f"{root} is not there", path_procfs) from error
     names = {folder: name for folder, path in folders.items() if (name := _text(os.path.join(path, "name")))}
     if folders and not names:
         raise SensorUnavailable(f"{root} lists RAPL zones, but they are hidden, as in containers.", _MOUNT_SYS)
     if not names:
-        raise SensorUnavailable(f"{root} has no RAPL zones.", _LOAD_THE_DRIVER)
+        raise _no_rapl(f"{root} has no RAPL zones", path_procfs)
     order = sorted(names, key=lambda folder: ("mmio" in folder, folder.count(":"), len(folder), folder))
     return [_Zone(folder, folders[folder], names[folder], _package(folder, names)) for folder in order]
+
+
+def _no_rapl(why: str, path_procfs: str) -> SensorUnavailable:
+    if _is_virtual(path_procfs):
+        return SensorUnavailable(f"{why}: virtual machines mostly have no RAPL.")
+    return SensorUnavailable(f"{why}, so this machine has no RAPL.", _LOAD_THE_DRIVER)
+
+
+def _is_virtual(path_procfs: str) -> bool:
+    """Whether the processor says that a hypervisor runs below it."""
+    return " hypervisor" in _text(os.path.join(path_procfs, "cpuinfo"), 4096)
 
 
 def _folders(root: str) -> dict[str, str]:
@@ -432,11 +440,11 @@ def _modulus_nj(zone: _Zone) -> int:
     return modulus_nj(int(text)) if text.isdigit() and int(text) else _NO_RANGE_NJ
 
 
-def _text(path: str) -> str:
-    """A short file's text; empty if it can't be read."""
+def _text(path: str, size: int = 64) -> str:
+    """The beginning of a file; empty if it can't be read."""
     try:
         with open(path, encoding="ascii", errors="replace") as file:
-            return file.read(64).strip()
+            return file.read(size).strip()
     except OSError:
         return ""
 

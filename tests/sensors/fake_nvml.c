@@ -1,0 +1,257 @@
+/* A libnvidia-ml.so.1 without hardware, for the real pynvml: gcc -shared -fPIC -Wl,-soname,libnvidia-ml.so.1
+ *
+ * Tests drive it through the fake_* functions. Time stands still until fake_advance(), or runs with the machine's
+ * monotonic clock after fake_use_real_time(). Power is constant in between, energy its exact integral, shown as of the
+ * last multiple of the latch and cut to millijoules. */
+
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+
+#define CARDS 8
+#define LIST 32
+#define TEXT 96
+
+enum { SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7,
+       DRIVER_NOT_LOADED = 9 };
+
+/* what can be made to fail; tests name them by number */
+enum { ALL, ENERGY, POWER, SAMPLES, PROCESSES, MPS, MIG, BUSY, CALLS };
+
+typedef struct { unsigned pid; unsigned long long bytes; unsigned gpu_instance, compute_instance; } Process;
+typedef struct { unsigned pid; unsigned long long us; unsigned sm, memory, encoder, decoder; } Sample;
+
+typedef struct {
+    char uuid[TEXT], name[TEXT], mig_uuid[TEXT];
+    int split, stuck, errors[CALLS], asked;
+    long long at_ns, latch_ns, power_mw;
+    __int128 energy_pj, shown_pj; /* 1 mW is 1 pJ per ns */
+    unsigned busy, processes, mps, samples;
+    Process process[LIST];
+    Sample sample[LIST];
+} Card;
+
+static Card card[CARDS];
+static int cards, opened, openings, stale, driver_error;
+static long long clock_ns, real_zero_ns = -1;
+
+static long long real_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+static void pass_time(Card *c) {
+    long long now = real_zero_ns < 0 ? clock_ns : real_ns() - real_zero_ns;
+    long long latched = c->latch_ns ? now / c->latch_ns * c->latch_ns : now;
+    if (!c->stuck && latched >= c->at_ns) c->shown_pj = c->energy_pj + (__int128)c->power_mw * (latched - c->at_ns);
+    c->energy_pj += (__int128)c->power_mw * (now - c->at_ns);
+    c->at_ns = now;
+}
+
+/* driven by tests */
+
+void fake_reset(void) {
+    memset(card, 0, sizeof card);
+    cards = opened = openings = stale = driver_error = 0;
+    clock_ns = 0;
+    real_zero_ns = -1;
+}
+
+int fake_add(const char *uuid, const char *name, long long power_mw, long long latch_ns) {
+    Card *c = &card[cards];
+    strncpy(c->uuid, uuid, TEXT - 1);
+    strncpy(c->name, name, TEXT - 1);
+    c->power_mw = power_mw;
+    c->latch_ns = latch_ns;
+    c->at_ns = clock_ns;
+    c->errors[MIG] = NOT_SUPPORTED;
+    return cards++;
+}
+
+void fake_advance(long long ns) {
+    clock_ns += ns;
+    for (int i = 0; i < cards; i++) pass_time(&card[i]);
+}
+
+void fake_use_real_time(void) { real_zero_ns = real_ns() - clock_ns; }
+
+void fake_power(int i, long long power_mw) { pass_time(&card[i]); card[i].power_mw = power_mw; }
+
+void fake_counted(int i, long long energy_mj) { card[i].energy_pj = card[i].shown_pj = (__int128)energy_mj * 1000000000; }
+
+void fake_stick(int i) { card[i].stuck = 1; }
+
+void fake_fail(int i, int call, int error) { card[i].errors[call] = error; }
+
+void fake_split(int i, const char *mig_uuid) {
+    card[i].split = 1;
+    card[i].errors[MIG] = SUCCESS;
+    strncpy(card[i].mig_uuid, mig_uuid, TEXT - 1);
+}
+
+void fake_processes(int i, const unsigned *pids, unsigned count) {
+    card[i].processes = count;
+    for (unsigned n = 0; n < count; n++) card[i].process[n] = (Process){pids[n], 0, 0, 0};
+}
+
+void fake_mps(int i, unsigned clients) { card[i].mps = clients; }
+
+void fake_sample(int i, unsigned pid, unsigned long long us, unsigned sm) {
+    card[i].sample[card[i].samples++] = (Sample){pid, us, sm, 0, 0, 0};
+}
+
+void fake_busy(int i, unsigned percent) { card[i].busy = percent; }
+
+/* the driver is taken out, and loaded again: counters start from nothing, and who has the library open must close it */
+void fake_unload(void) { driver_error = DRIVER_NOT_LOADED; stale = opened > 0; }
+
+void fake_load(void) {
+    driver_error = 0;
+    for (int i = 0; i < cards; i++) fake_counted(i, 0);
+}
+
+int fake_opened(void) { return opened; }
+
+int fake_openings(void) { return openings; }
+
+int fake_asked(int i) { return card[i].asked; }
+
+/* NVML */
+
+static int library(void) { return !opened ? UNINITIALIZED : driver_error ? driver_error : stale ? DRIVER_NOT_LOADED : SUCCESS; }
+
+static int ask(void *handle, int call, Card **c) {
+    uintptr_t number = (uintptr_t)handle & 0xff;
+    if (library()) return library();
+    if (!number || number > (unsigned)cards) return INVALID_ARGUMENT;
+    *c = &card[number - 1];
+    (*c)->asked++;
+    pass_time(*c);
+    return (*c)->errors[ALL] ? (*c)->errors[ALL] : (*c)->errors[call];
+}
+
+static int copy(const char *text, char *out, unsigned size) {
+    if (strlen(text) >= size) return INSUFFICIENT_SIZE;
+    strcpy(out, text);
+    return SUCCESS;
+}
+
+int nvmlInitWithFlags(unsigned flags) {
+    (void)flags;
+    openings++;
+    if (driver_error) return driver_error;
+    if (!opened) stale = 0;
+    opened++;
+    return SUCCESS;
+}
+
+int nvmlShutdown(void) {
+    if (!opened) return UNINITIALIZED;
+    opened--;
+    return SUCCESS;
+}
+
+const char *nvmlErrorString(int code) { return code == SUCCESS ? "The operation was successful" : "Error of the fake"; }
+
+int nvmlDeviceGetCount_v2(unsigned *count) { *count = cards; return library(); }
+
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **handle) {
+    Card *c;
+    *handle = (void *)(uintptr_t)(index + 1);
+    return ask(*handle, ALL, &c);
+}
+
+int nvmlDeviceGetHandleByUUID(const char *uuid, void **handle) {
+    Card *c;
+    for (int i = 0; i < cards; i++) {
+        int is_mig = card[i].split && !strcmp(uuid, card[i].mig_uuid);
+        if (!is_mig && strcmp(uuid, card[i].uuid)) continue;
+        *handle = (void *)(uintptr_t)(i + 1 + 0x100 * is_mig);
+        return ask(*handle, ALL, &c);
+    }
+    return library() ? library() : NOT_FOUND;
+}
+
+int nvmlDeviceGetDeviceHandleFromMigDeviceHandle(void *handle, void **board) {
+    Card *c;
+    *board = (void *)((uintptr_t)handle & 0xff);
+    return (uintptr_t)handle & 0x100 ? ask(*board, ALL, &c) : INVALID_ARGUMENT;
+}
+
+int nvmlDeviceGetUUID(void *handle, char *uuid, unsigned size) {
+    Card *c;
+    int error = ask(handle, ALL, &c);
+    return error ? error : copy(c->uuid, uuid, size);
+}
+
+int nvmlDeviceGetName(void *handle, char *name, unsigned size) {
+    Card *c;
+    int error = ask(handle, ALL, &c);
+    return error ? error : copy(c->name, name, size);
+}
+
+int nvmlDeviceGetMigMode(void *handle, unsigned *current, unsigned *pending) {
+    Card *c;
+    int error = ask(handle, MIG, &c);
+    if (!error) *current = *pending = c->split;
+    return error;
+}
+
+int nvmlDeviceGetTotalEnergyConsumption(void *handle, unsigned long long *energy_mj) {
+    Card *c;
+    int error = ask(handle, ENERGY, &c);
+    if (!error) *energy_mj = (unsigned long long)(c->shown_pj / 1000000000);
+    return error;
+}
+
+int nvmlDeviceGetPowerUsage(void *handle, unsigned *power_mw) {
+    Card *c;
+    int error = ask(handle, POWER, &c);
+    if (!error) *power_mw = (unsigned)c->power_mw;
+    return error;
+}
+
+int nvmlDeviceGetUtilizationRates(void *handle, unsigned *gpu_and_memory) {
+    Card *c;
+    int error = ask(handle, BUSY, &c);
+    if (!error) gpu_and_memory[0] = c->busy, gpu_and_memory[1] = 0;
+    return error;
+}
+
+/* without a time they are rubbish, and always come */
+static int is_new(const Sample *s, unsigned long long since_us) { return s->us > since_us || !s->us; }
+
+int nvmlDeviceGetProcessUtilization(void *handle, Sample *out, unsigned *count, unsigned long long since_us) {
+    Card *c;
+    unsigned newer = 0;
+    int error = ask(handle, SAMPLES, &c);
+    if (error) return error;
+    for (unsigned n = 0; n < c->samples; n++) newer += is_new(&c->sample[n], since_us);
+    if (!newer) return NOT_FOUND;
+    if (!out || *count < newer) { *count = newer; return INSUFFICIENT_SIZE; }
+    *count = 0;
+    for (unsigned n = 0; n < c->samples; n++)
+        if (is_new(&c->sample[n], since_us)) out[(*count)++] = c->sample[n];
+    return SUCCESS;
+}
+
+static int list(const Process *processes, unsigned there, unsigned *count, Process *out) {
+    unsigned room = *count;
+    *count = there;
+    if (there > room) return INSUFFICIENT_SIZE;
+    if (there) memcpy(out, processes, there * sizeof *out);
+    return SUCCESS;
+}
+
+int nvmlDeviceGetComputeRunningProcesses_v3(void *handle, unsigned *count, Process *out) {
+    Card *c;
+    int error = ask(handle, PROCESSES, &c);
+    return error ? error : list(c->process, c->processes, count, out);
+}
+
+int nvmlDeviceGetMPSComputeRunningProcesses_v3(void *handle, unsigned *count, Process *out) {
+    Card *c;
+    int error = ask(handle, MPS, &c);
+    return error ? error : list(c->process, c->mps, count, out);
+}
