@@ -7,7 +7,8 @@ nothing (idle power x time), and CPU seconds of the run's process tree (own), of
     own  = (E - B) * own / busy  +  B * max(own, reserved) / capacity
     idle = B * (cores that nobody used or reserved) / capacity
 
-So own shares of any number of runs and idle never exceed E: each core-second is claimed once.
+So own shares of any number of runs and idle never exceed E: each core-second is claimed once. A run knows its own
+reservation and the rest of its container's or job's; cores kept for anybody else and not used are idle to it.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ def _by_cpu_time(domain: Domain, machine_j: float, work: Work, duration_s: float
     work = _consistent(work)
     share = work.own_s / work.busy_s if work.busy_s else 0.0
     claim = min(1.0, max(work.own_s, work.reserved_s) / work.capacity_s) if work.capacity_s else 0.0
-    others = (work.busy_s - work.own_s) / work.capacity_s if work.capacity_s else 0.0
+    others_s = work.busy_s - work.own_s + work.others_reserved_s
+    others = others_s / work.capacity_s if work.capacity_s else 0.0
 
     possible_j: tuple[float, ...]
     if domain.idle_w is None:
@@ -82,8 +84,8 @@ def _gpu(domain: Domain, machine_j: float, share: float, idle_j: float, work: Wo
 
 def _consistent(work: Work) -> Work:
     """Busy time has ticks of 10 ms, own time is exact: in short samples busy may lag behind own."""
-    busy_s = max(work.own_s, min(work.busy_s, work.capacity_s)) if work.capacity_s else work.busy_s
-    return Work(work.own_s, busy_s, max(work.capacity_s, busy_s), work.reserved_s)
+    busy_s = max(work.own_s, min(work.busy_s, work.capacity_s) if work.capacity_s else work.busy_s)
+    return Work(work.own_s, busy_s, max(work.capacity_s, busy_s), work.reserved_s, work.others_reserved_s)
 
 
 def _idle_share(work: Work) -> float:

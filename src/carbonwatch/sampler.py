@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from carbonwatch import plugins
 from carbonwatch.activity import Activity
-from carbonwatch.errors import Unavailable
+from carbonwatch.errors import SettingsError, Unavailable
 from carbonwatch.model import Domain, Gap, Reading, Sample, Work
 from carbonwatch.sensors import Meter
 from carbonwatch.settings import Settings
@@ -56,9 +56,7 @@ def cut(before: Reading, after: Reading) -> Sample:
 def outermost(domains: Iterable[Domain]) -> tuple[Domain, ...]:
     """The domains that may be added up: none is within another. A system meter holds everything else."""
     domains = tuple(domains)
-    system = tuple(d for d in domains if d.component == "system")
-    if system:
-        return system
+    domains = tuple(d for d in domains if d.component == "system") or domains
     ids = {d.id for d in domains}
     return tuple(d for d in domains if d.within not in ids)
 
@@ -73,6 +71,7 @@ class Sampler:
         *,
         missing: Mapping[str, Unavailable] | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
+        thread: bool = True,  # False: somebody else calls `tick()`
     ) -> None:
         self.meters = tuple(meters)
         self.activities = tuple(activities)
@@ -80,9 +79,12 @@ class Sampler:
         self.domains = outermost(d for meter in self.meters for d in meter.domains)
         self.spent_s = 0.0  # CPU time of all readings
         self._clock = clock
+        self._has_thread = thread
         self._lock = threading.RLock()
         self._counts: dict[str, int] = {}
-        self._work: dict[str, Work] = {}
+        self._reading = False
+        self._latest = Reading(0, {}, {})
+        self._warned: set[int] = set()  # meters and activities that failed before
         self._subscribers: dict[Subscriber, _Due] = {}
         self._wake: threading.Condition = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
@@ -102,24 +104,21 @@ class Sampler:
     def read(self) -> Reading:
         """All counts now. A count that can't be read is the last one, and `failed` says why."""
         with self._lock:
-            began_s = time.thread_time()
-            ns = self._clock()
-            failed: dict[str, str] = {}
-            for meter in self.meters:
-                self._counts.update(meter.read(ns))
-                failed.update(meter.failed)
-            for activity in self.activities:
-                self._work.update(activity.read(ns))
-            self.spent_s += time.thread_time() - began_s
-            return Reading(ns, dict(self._counts), dict(self._work), failed)
+            if self._reading:  # a signal handler came in the middle: a meter can't be read inside a reading of it
+                return self._latest
+            self._reading = True
+            try:
+                self._latest = self._read()
+            finally:
+                self._reading = False
+            return self._latest
 
     def subscribe(self, subscriber: Subscriber, interval_s: float) -> None:
         """Calls it with a reading every interval, from a thread of the sampler's own."""
         with self._lock:
             self._subscribers[subscriber] = _Due(interval_s, self._clock())
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="carbonwatch-sampler", daemon=True)
-                self._thread.start()
+            if self._thread is None and self._has_thread:
+                self._start_thread()
             else:
                 self._wake.notify()
 
@@ -128,6 +127,18 @@ class Sampler:
         with self._lock:
             self._subscribers.pop(subscriber, None)
             self._wake.notify()
+
+    def tick(self) -> None:
+        """Calls those who are due, on the thread that asks."""
+        with self._lock:
+            now_ns = self._clock()
+            due = [s for s, when in self._subscribers.items() if when.take(now_ns)]
+        for subscriber in due:
+            try:
+                subscriber(self.read())
+            # border: the thread must outlive whatever a subscriber meets
+            except Exception:
+                log.warning("a sample could not be kept; the next one holds it", exc_info=True)
 
     def close(self) -> None:
         """Ends the thread and gives back what the meters hold open."""
@@ -139,14 +150,63 @@ class Sampler:
             thread.join(timeout=1.0)
         with self._lock:
             for meter in self.meters:
-                meter.close()
+                _close(meter)
             for activity in self.activities:
-                activity.close()
+                _close(activity)
             self.meters = self.activities = ()
+
+    def _read(self) -> Reading:
+        began_s = time.thread_time()
+        ns = self._clock()
+        failed: dict[str, str] = {}
+        work: dict[str, Work] = {}
+        for meter in self.meters:
+            failed.update(self._count(meter, ns))
+        for activity in self.activities:
+            work.update(self._follow(activity, ns))
+        self.spent_s += time.thread_time() - began_s
+        return Reading(ns, dict(self._counts), work, failed)
+
+    def _count(self, meter: Meter, ns: int) -> dict[str, str]:
+        """Takes a meter's counts over, and gives the domains that could not be read, and why."""
+        backward: dict[str, str] = {}
+        try:
+            for id_, count in meter.read(ns).items():
+                if count < self._counts.get(id_, count):
+                    backward[id_] = "its count went back, so the last one stands"
+                else:
+                    self._counts[id_] = int(count)
+            return {**meter.failed, **backward}
+        # border: a meter may be foreign code, and must not stop the program that is measured
+        except Exception as error:
+            self._warn_once(meter, error)
+            return {domain.id: f"its meter failed: {error!r}" for domain in meter.domains}
+
+    def _follow(self, activity: Activity, ns: int) -> Mapping[str, Work]:
+        """Work counted so far; none where it can't be told, so that nobody takes it for idleness."""
+        try:
+            return activity.read(ns)
+        # border: an activity may be foreign code, and must not stop the program that is measured
+        except Exception as error:
+            self._warn_once(activity, error)
+            return {}
+
+    def _warn_once(self, reader: Meter | Activity, error: Exception) -> None:
+        if id(reader) not in self._warned:
+            self._warned.add(id(reader))
+            log.warning("%s failed, figures have a gap: %r", type(reader).__qualname__, error, exc_info=True)
+
+    def _start_thread(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="carbonwatch-sampler", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # a limit is reached, or the interpreter shuts down
+            self._thread = None
+            log.warning("there is no thread for the time series (%s): energy is read at the edges alone", error)
 
     def _run(self) -> None:
         while self._wait():
-            self._tick()
+            self.tick()
 
     def _wait(self) -> bool:
         """Until the next subscriber is due. False when there is none left."""
@@ -160,16 +220,13 @@ class Sampler:
                 self._thread = None
             return False
 
-    def _tick(self) -> None:
-        with self._lock:
-            now_ns = self._clock()
-            due = [s for s, when in self._subscribers.items() if when.take(now_ns)]
-        for subscriber in due:
-            try:
-                subscriber(self.read())
-            # border: the thread must outlive whatever a subscriber meets
-            except Exception:
-                log.warning("a sample could not be kept; the next one holds it", exc_info=True)
+
+def _close(reader: Meter | Activity) -> None:
+    try:
+        reader.close()
+    # border: foreign code; the others are still to be closed
+    except Exception:
+        log.warning("%s could not be closed", type(reader).__qualname__, exc_info=True)
 
 
 class _Due:
@@ -188,26 +245,42 @@ class _Due:
 
 
 def open_sampler(settings: Settings) -> Sampler:
-    """A sampler of every meter that can be read here. A meter that can't is no error: `missing` says why."""
+    """A sampler of every meter that can be read here. A meter that can't is no error: `missing` says why.
+
+    Raises SettingsError where a sensor finds that a setting makes no sense on this machine.
+    """
     meters: list[Meter] = []
     missing: dict[str, Unavailable] = {}
     for name in settings.sensors:
-        covered = {d.component for meter in meters for d in meter.domains if d.quality == "measured"}
+        domains = [d for meter in meters for d in meter.domains]
+        covered = {d.component for d in domains if d.quality == "measured"}
         if _STAND_INS.get(name) in covered or (name in _STAND_INS and "system" in covered):
             continue
         try:
-            meter: Meter = plugins.load("sensors", name)(settings)
+            meters.append(_detected(name, settings, {d.id for d in domains}))
         except Unavailable as error:
             missing[name] = error
             log.debug("sensor %s is not read: %s", name, error)
+        except SettingsError:
+            for opened in meters:
+                _close(opened)
+            raise
         # border: a sensor may be foreign code, and must not stop the program that is measured
         except Exception as error:
             missing[name] = Unavailable(f"{name} failed: {error!r}.")
             log.warning("sensor %s failed and is not read", name, exc_info=True)
-        else:
-            log.info("sensor %s reads %s", name, [d.id for d in meter.domains])
-            meters.append(meter)
     return Sampler(meters, _activities(settings, meters), missing=missing)
+
+
+def _detected(name: str, settings: Settings, taken: set[str]) -> Meter:
+    """A sensor's meter, unless others count its domains already."""
+    meter: Meter = plugins.load("sensors", name)(settings)
+    ids = {d.id for d in meter.domains}
+    if ids & taken:
+        meter.close()
+        raise Unavailable(f"{name} counts {', '.join(sorted(ids & taken))}, which a sensor before it counts already.")
+    log.info("sensor %s reads %s", name, sorted(ids))
+    return meter
 
 
 def _activities(settings: Settings, meters: list[Meter]) -> list[Activity]:
@@ -229,7 +302,7 @@ def _first_activity(settings: Settings, names: tuple[str, ...]) -> Activity | No
 
 
 _shared: dict[tuple[object, ...], tuple[Sampler, int]] = {}
-_shared_lock = threading.Lock()
+_shared_lock = threading.RLock()  # a signal handler may stop a tracker while another one starts
 
 
 def share(settings: Settings) -> Sampler:
@@ -256,7 +329,7 @@ def release(sampler: Sampler) -> None:
 def _forget_in_child() -> None:
     """A forked child has no ticking thread and is another process: it starts with nothing."""
     global _shared_lock
-    _shared_lock = threading.Lock()
+    _shared_lock = threading.RLock()
     _shared.clear()
 
 

@@ -8,24 +8,31 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import secrets
+import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any, Literal, cast
 
 from carbonwatch import environment, ledger, location, plugins, sampler, store
 from carbonwatch._version import __version__
 from carbonwatch.attribution import attribute
 from carbonwatch.errors import CarbonwatchError, StoreError
-from carbonwatch.grid import bundled
-from carbonwatch.model import Entry, Gap, Intensity, Place, Reading, Run, Scope, State, Usage
+from carbonwatch.grid import _chosen, bundled
+from carbonwatch.model import Entry, Gap, Place, Reading, Run, Sample, Scope, State, Usage
 from carbonwatch.settings import Settings, resolve
 from carbonwatch.store import journal
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from carbonwatch.location.search import Search
+
 log = logging.getLogger(__name__)
+
+_PATIENCE_S = 0.2  # for other writers, where the next sample tries again
 
 # tasks that the running context is inside of, outermost first
 _inside: ContextVar[tuple[Task, ...]] = ContextVar("carbonwatch_tasks", default=())
@@ -44,39 +51,43 @@ class Tracker:
         environ: Mapping[str, str] | None = None,
         wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        location.check(settings)
-        for kind, wanted in (("sensors", settings.sensors), ("exporters", settings.exporters)):
-            for name in wanted:
-                plugins.load(kind, name)
-        self.settings = settings
+        _check(settings)
+        # files go where they would have gone at the start, wherever the program goes meanwhile
+        writes = bool(settings.exporters)
+        self.settings = replace(settings, output_dir=os.path.abspath(settings.output_dir)) if writes else settings
         self.id = _new_id(wall_ns())
         self._environ = environ
         self._wall_ns = wall_ns
         self._given_sampler = meters
-        self._lock = threading.RLock()
-        self._saving = threading.Lock()  # taken before the other, never after
+        self._lock = _Lock()
+        self._saving = threading.RLock()  # taken before the other, never after
         self._journal: journal.Journal | None = None
         self._state: State | Literal["new"] = "new"
-        self._pid = os.getpid()
+        self._pid: int | None = None  # of the process that started it
+        self._first = self._last = Reading(0, {}, {})
         self._tasks: list[Task] = []  # the open ones
         self._book: ledger.Book = {}
-        self._unsaved: ledger.Book = {}
-        self._series: dict[str, Usage] = {}
+        self._unsaved: ledger.Book = {}  # entries that changed since they were saved
+        self._series: dict[str, Usage] = {}  # the sample that goes on, and the one that is not saved yet
+        self._closed: dict[str, Usage] = {}
         self._gaps: list[Gap] = []
         self._notes: dict[str, None] = {}
         self._warned: set[str] = set()
+        self._booking = self._asked = self._at_it = False  # what a signal handler may come in the middle of
+        self._busy = False  # the last save met another writer
         self._overhead_s = 0.0
         self._started_ns = 0
         self._final: Run | None = None
-        self._place, self._facts = Place(), dict(facts or {})
+        self._place, self._place_note, self._facts = Place(), "", dict(facts or {})
+        self._search: Search | None = None  # where this machine is, asked of a network
         self._pue, self._wue = settings.pue or 1.0, settings.wue or 0.0
 
     def __enter__(self) -> Tracker:
         self.start()
         return self
 
-    def __exit__(self, kind: object, *_: object) -> None:
-        self.stop("finished" if kind is None else "failed")
+    def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
+        self.stop(outcome(error))
 
     @property
     def run(self) -> Run:
@@ -84,11 +95,9 @@ class Tracker:
         if not self.here:
             return self._as_run()
         with self._lock:
-            if self._final is not None:
-                return self._final
             if self._state == "running":
                 self._advance(self._sampler.read())
-            return self._as_run()
+            return self._final or self._as_run()
 
     def start(self) -> None:
         """Begins to measure. Does nothing if it has begun already."""
@@ -102,14 +111,15 @@ class Tracker:
             self._sampler = self._given_sampler or sampler.share(self.settings)
             self._note_what_is_missing()
             # from here on counts: the slow things are done
-            self._first = self._last = self._sampler.read()
-            self._series_from_ns = self._first.ns
-            self._started_ns = self._wall_ns()
-            self._state = "running"
             self._spent_before_s = self._sampler.spent_s
+            self._first = self._last = self._sampler.read()
+            self._saved_ns = self._first.ns
+            self._started_ns = self._wall_ns()
+            self._pid = os.getpid()
+            self._state = "running"
+            _running.add(self)
             self._open_journal()
             self._sampler.subscribe(self._on_tick, self.settings.interval_s)
-            _running.add(self)
             self._overhead_s += time.thread_time() - began_s
 
     def stop(self, state: State = "finished") -> Run:
@@ -117,25 +127,25 @@ class Tracker:
         if not self.here:
             return self._as_run()
         with self._lock:
-            if self._final is not None or self._state != "running":
-                return self._final or self._as_run()
-            self._advance(self._sampler.read())
-            self._state = state
-            self._tasks.clear()
-            self._final = self._as_run()
-        self._sampler.unsubscribe(self._on_tick)
-        _running.discard(self)
-        self._save()
-        if self._given_sampler is None:
-            sampler.release(self._sampler)
-        self.export(self._final)
-        return self._final
+            if self._state == "running":
+                self._advance(self._sampler.read())
+            # a signal handler may have stopped it in the middle of that
+            ends = self._state == "running"
+            if ends:
+                self._end(state)
+        if ends:
+            self._sampler.unsubscribe(self._on_tick)
+        if self in _running and self._save(journal.WAIT_S):  # again where an interrupt came in its way
+            _running.discard(self)
+        if ends:
+            self._hand_out()
+        return self._final or self._as_run()
 
     def flush(self) -> Run:
         """Saves what there is so far, and gives it."""
         run = self.run
         if self._state == "running" and self.here:
-            self._save()
+            self._save(journal.WAIT_S)
         return run
 
     def start_task(self, name: str) -> Task:
@@ -148,7 +158,8 @@ class Tracker:
                     task.first = self._sampler.read()
                     self._advance(task.first)
                     self._tasks.append(task)
-        _inside.set((*_inside.get(), task))
+        # those that were ended elsewhere are forgotten here
+        _inside.set((*(t for t in _inside.get() if t in t.tracker._tasks), task))
         return task
 
     def stop_task(self, task: Task) -> Run:
@@ -159,43 +170,100 @@ class Tracker:
                     last = self._sampler.read()
                     self._advance(last)
                     self._tasks.remove(task)
-                    task.duration_s = (last.ns - task.first.ns) / 1e9
+                    task.last = last
         _inside.set(tuple(t for t in _inside.get() if t is not task))
         return self._as_run(task)
 
     @property
     def here(self) -> bool:
         """False in a forked child: what it inherited is its parent's run."""
-        return self._pid == os.getpid()
+        return self._pid is None or self._pid == os.getpid()
 
     @property
     def _spent_s(self) -> float:
         """CPU time of the sampler since the start; trackers that share it each count it."""
         return self._sampler.spent_s - self._spent_before_s if self._started_ns else 0.0
 
+    def _end(self, state: State) -> None:
+        self._state = state
+        for task in self._tasks:
+            task.last = self._last
+        self._tasks.clear()
+        self._final = self._as_run()
+
+    def _hand_out(self) -> None:
+        """Gives back the meters and hands the run to the exporters; what they could not do is noted with it."""
+        if self._given_sampler is None:
+            sampler.release(self._sampler)
+        if self._final is None:
+            return
+        before = self._final
+        if self._search is not None:
+            self._final = self._move(self._final, self._search)
+        if self.settings.grid:
+            self._final = self._priced(self._final)
+        if self._final is not before:
+            self._write_anew(self._final)
+        self.export(self._final)
+        if len(self._notes) > len(self._final.notes):
+            self._final = replace(self._final, notes=tuple(self._notes))
+            self._save(_PATIENCE_S)
+
     def _prepare(self) -> None:
         """What a run notes once: place, price, environment."""
-        self._place = location.locate(self.settings, self._environ)
-        self._intensity = self._find_intensity()
+        self._facts = {**environment.facts(self.settings, __version__), **self._facts}
+        self._be_at(location.locate(self.settings, self._environ))
+        if location.may_search(self.settings, self._environ):
+            from carbonwatch.location.search import Search
+
+            log.info("asking the network where this machine is: setting locate=%s", self.settings.locate)
+            self._search = Search(self.settings)
+
+    def _be_at(self, place: Place) -> None:
+        """Takes a place with all that depends on it."""
+        self._place = place
+        self._intensity, note = _chosen.intensity(place, self.settings)
+        self._notes.pop(self._place_note, None)
+        self._place_note = note
+        if note:
+            self._note(note)
         if self.settings.pue is None or self.settings.wue is None:
-            pue, wue, _ = bundled.overheads(self._place)
+            pue, wue, _ = bundled.overheads(place)
             self._pue = pue if self.settings.pue is None else self.settings.pue
             self._wue = wue if self.settings.wue is None else self.settings.wue
-        self._facts = {**environment.facts(self.settings, __version__), **self._facts}
+        self._facts = {**self._facts, **_chosen.facts(place, self.settings)}
 
-    def _find_intensity(self) -> Intensity:
-        if self.settings.g_per_kwh is not None:
-            given = self.settings.g_per_kwh
-            return Intensity(
-                given, given, given, "given", "given value", "given", "as given", "setting g_per_kwh", None
-            )
-        found: Intensity = bundled.find(self._place)
-        if found.zone == "world":
-            self._note(
-                f"The place is not known ({self._place.evidence}): the world's mean intensity is used, and its band "
-                "holds 90 % of countries. Say where it runs: country=FR, or CARBONWATCH_COUNTRY."
-            )
-        return found
+    def _move(self, run: Run, asked: Search) -> Run:
+        """The run where the network says that this machine is, if it says so in time."""
+        place, why_not = asked.answer(self.settings.grid_timeout_s)
+        if place is None:
+            self._note(why_not)
+            return run
+        before = self._intensity
+        self._be_at(place)
+        entries = (replace(e, intensity=self._intensity) if e.intensity == before else e for e in run.entries)
+        moved = replace(run, entries=tuple(entries), place=place, facts=self._facts, notes=tuple(self._notes))
+        return replace(moved, pue=self._pue, wue_l_per_kwh=self._wue)
+
+    def _priced(self, run: Run) -> Run:
+        """The run by its own hours, as far as the chosen sources know them in time."""
+        from carbonwatch import pricing
+
+        priced = pricing.reprice_in_time(run, self.settings)
+        self._notes = dict.fromkeys(priced.notes)
+        return priced
+
+    def _write_anew(self, run: Run) -> None:
+        """Writes a run that has ended at other prices."""
+        if self._journal is None:
+            return
+        try:
+            self._journal.reprice(run)
+        except StoreError as error:
+            self._note_unsaved(error)
+        else:
+            with self._lock:
+                self._unsaved.clear()  # at the old prices they would count twice
 
     def _note_what_is_missing(self) -> None:
         for name, why in self._sampler.missing.items():
@@ -210,7 +278,9 @@ class Tracker:
             return
         self._journal = journal.share(path)
         try:
-            self._journal.begin(self._as_run())
+            self._journal.begin(self._as_run(), _PATIENCE_S)
+        except journal.StoreBusy:
+            log.debug("the store is busy; the run is kept with its first sample")
         except StoreError as error:
             self._warn("store", "The run is not kept yet: %s. It is measured all the same.", error)
 
@@ -221,30 +291,39 @@ class Tracker:
             began_s = time.thread_time()
             self._advance(reading)
             self._overhead_s += time.thread_time() - began_s
-        self._save()
+        self._save(_PATIENCE_S)
 
     def _advance(self, reading: Reading) -> None:
         """Books what happened since the last reading. An older reading than that brings nothing new."""
-        if reading.ns <= self._last.ns:
+        # a signal handler in the middle of a booking leaves it to be ended, and its own time to the next
+        if self._booking or self._state != "running" or reading.ns <= self._last.ns:
             return
-        sample = sampler.cut(self._last, reading)
-        usages = attribute(sample, self._sampler.domains)
+        self._booking = True
+        try:
+            sample = sampler.cut(self._last, reading)
+            self._book_in(sample, attribute(sample, self._sampler.domains), reading)
+        finally:
+            self._booking = False
+
+    def _book_in(self, sample: Sample, usages: tuple[Usage, ...], reading: Reading) -> None:
+        if self._state != "running":
+            return
+        self._last = reading  # first: what an interrupt cuts short is not to be counted twice
         self._enter(usages, self._wall(sample.start_ns), sample.duration_s)
-        for usage in usages:
-            self._series[usage.domain.id] = _sum(usage, self._series.get(usage.domain.id))
+        _add(self._series, usages)
         self._add_gaps(sample.gaps)
-        self._last = reading
 
     def _enter(self, usages: tuple[Usage, ...], start_ns: int, duration_s: float) -> None:
-        leaves: list[Task | None] = [t for t in self._tasks if not any(o.parent is t for o in self._tasks)]
+        parents = {t.parent for t in self._tasks}
+        leaves: list[Task | None] = [t for t in self._tasks if t not in parents]
         for task in leaves or [None]:
             path = task.path if task else ""
             part = 1.0 / max(1, len(leaves))
             entries = ledger.enter(usages, path, start_ns, duration_s, self._intensity, part)
-            ledger.fold_into(self._book, entries)
-            ledger.fold_into(self._unsaved, entries)
+            self._unsaved.update(ledger.fold_into(self._book, entries))
             while task is not None:
-                ledger.fold_into(task.book, entries)
+                if task.last is None:  # a task may outlive the one that it began in
+                    ledger.fold_into(task.book, entries)
                 task = task.parent
 
     def _add_gaps(self, gaps: tuple[Gap, ...]) -> None:
@@ -261,14 +340,14 @@ class Tracker:
         return self._started_ns + ns - self._first.ns
 
     def _as_run(self, task: Task | None = None) -> Run:
-        running_s = (self._last.ns - self._first.ns) / 1e9 if self._started_ns else 0.0
+        lasted_s = (self._last.ns - self._first.ns) / 1e9
         return Run(
             id=self.id,
             project=self.settings.project,
             scope=cast(Scope, self.settings.scope),
             state="running" if self._state == "new" else self._state,
             started_ns=self._started_ns,
-            duration_s=running_s if task is None else task.duration_s,
+            duration_s=lasted_s if task is None else task.lasted_s(self._last),
             entries=tuple((self._book if task is None else task.book).values()),
             gaps=tuple(self._gaps),
             notes=tuple(self._notes),
@@ -279,28 +358,67 @@ class Tracker:
             wue_l_per_kwh=self._wue,
         )
 
-    def _save(self) -> None:
-        """Writes what is new, without keeping the program waiting. What can't be written goes with the next."""
+    def _save(self, wait_s: float) -> bool:
+        """Writes what is new; what can't be written goes with the next. False if another thread has to do it."""
         if self._journal is None:
-            return
+            return True
+        self._asked = True
+        # a signal handler may hold what another thread waits for to end its save
+        if not self._saving.acquire(timeout=0 if self._lock.held else journal.WAIT_S):
+            return False
+        try:
+            if not self._at_it:  # else a signal handler is in the middle of a save, which goes on to do this one
+                self._save_asked(self._journal, wait_s)
+        finally:
+            self._saving.release()
+        return True
+
+    def _save_asked(self, to: journal.Journal, wait_s: float) -> None:
+        self._at_it = True
+        try:
+            self._write(to, wait_s)
+        finally:
+            self._at_it = False
+            if self._asked:  # meanwhile, and even if the handler exits
+                self._save_asked(to, wait_s)
+
+    def _write(self, to: journal.Journal, wait_s: float) -> None:
         began_s = time.thread_time()
-        with self._saving:
-            with self._lock:
-                run = self._final or self._as_run()
-                entries, self._unsaved = self._unsaved, {}
-                series, self._series = self._series, {}
-                from_ns, self._series_from_ns = self._series_from_ns, self._last.ns
-            duration_s = (self._series_from_ns - from_ns) / 1e9
-            samples = [Entry("", self._wall(from_ns), duration_s, use, self._intensity) for use in series.values()]
-            try:
-                self._journal.save(run, entries.values(), samples)
-            except StoreError as error:
-                self._warn("store", "The run is not kept for now: %s. It is measured all the same.", error)
-                with self._lock:
-                    ledger.fold_into(self._unsaved, entries.values())
-                    self._series = {id_: _sum(use, self._series.get(id_)) for id_, use in series.items()}
-                    self._series_from_ns = from_ns
+        self._asked = False
+        with self._lock:
+            run = self._final or self._as_run()
+            entries, until_ns = dict(self._unsaved), self._last.ns
+            samples = self._close_sample(until_ns)
+        try:
+            to.save(run, entries.values(), samples, wait_s)
+        except StoreError as error:
+            self._note_unsaved(error)
+        else:
+            self._forget(entries, until_ns)
         self._overhead_s += time.thread_time() - began_s
+
+    def _close_sample(self, until_ns: int) -> list[Entry]:
+        """The sample since the last one that was saved, as entries."""
+        _add(self._closed, self._series.values())
+        self._series = {}
+        start_ns, duration_s = self._wall(self._saved_ns), (until_ns - self._saved_ns) / 1e9
+        return [Entry("", start_ns, duration_s, usage, self._intensity) for usage in self._closed.values()]
+
+    def _forget(self, saved: ledger.Book, until_ns: int) -> None:
+        """What has been saved and did not change meanwhile need not be saved again."""
+        with self._lock:
+            for key, entry in saved.items():
+                if self._unsaved.get(key) is entry:
+                    self._unsaved.pop(key)
+            self._closed = {}
+            self._saved_ns = until_ns
+            self._busy = False
+
+    def _note_unsaved(self, error: StoreError) -> None:
+        if isinstance(error, journal.StoreBusy) and not self._busy and self._final is None:
+            self._busy = True  # many may write at a time; twice in a row is worth a word
+            return
+        self._warn("store", "The run is not kept for now: %s. It is measured all the same.", error)
 
     def export(self, run: Run) -> None:
         """Hands a run to the exporters of the settings. One that fails is a log line and a note."""
@@ -310,8 +428,9 @@ class Tracker:
             except (OSError, CarbonwatchError) as error:
                 self._warn(name, f"{name} could not write the run: %s. The result is still returned.", error)
             # border: an exporter may be foreign code, and must not take the result away
-            except Exception:
+            except Exception as error:
                 log.warning("exporter %s failed; the result is still returned", name, exc_info=True)
+                self._note(f"{name} could not write the run: {error!r}.")
 
     def _note(self, text: str) -> None:
         self._notes[text] = None
@@ -324,19 +443,62 @@ class Tracker:
             self._note(text % error)
 
 
-def _sum(first: Usage, second: Usage | None) -> Usage:
-    return first if second is None else first.plus(second)
+class _Lock:
+    """A lock that knows whether this thread holds it already."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._holder: int | None = None
+        self._depth = 0
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._depth += 1
+        self._holder = threading.get_ident()
+
+    def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self._holder = None
+        self._lock.release()
+
+    @property
+    def held(self) -> bool:
+        return self._holder == threading.get_ident()
+
+
+def _check(settings: Settings) -> None:
+    """Raises where a place, a mix of fuels or a plugin of the settings is not known."""
+    location.check(settings)
+    _chosen.check(settings)
+    for kind, wanted in (("sensors", settings.sensors), ("exporters", settings.exporters), ("grid", settings.grid)):
+        for name in wanted:
+            plugins.load(kind, name)
+
+
+def _add(book: dict[str, Usage], usages: Iterable[Usage]) -> None:
+    """Adds usages to what a book by domain holds."""
+    for usage in usages:
+        former = book.get(usage.domain.id)
+        book[usage.domain.id] = usage if former is None else former.plus(usage)
+
+
+def outcome(error: BaseException | None) -> Literal["finished", "failed"]:
+    """How a block has ended that an error, or none, left. To exit with 0 and to close a generator are no failures."""
+    if error is None or isinstance(error, GeneratorExit):
+        return "finished"
+    return "finished" if isinstance(error, SystemExit) and error.code in (None, 0) else "failed"
 
 
 class Task:
     """An open part of a run."""
 
-    __slots__ = ("book", "duration_s", "first", "parent", "path", "tracker")
+    __slots__ = ("book", "first", "last", "parent", "path", "tracker")
 
     def __init__(self, tracker: Tracker, path: str, parent: Task | None) -> None:
         self.tracker, self.path, self.parent = tracker, path, parent
-        self.first: Reading | None = None
-        self.duration_s = 0.0
+        self.first: Reading | None = None  # None where nothing ran that it could be a part of
+        self.last: Reading | None = None
         self.book: ledger.Book = {}
 
     def __enter__(self) -> Task:
@@ -344,6 +506,10 @@ class Task:
 
     def __exit__(self, *_: object) -> None:
         self.tracker.stop_task(self)
+
+    def lasted_s(self, now: Reading) -> float:
+        """Seconds from its first reading to its last, or to that of now."""
+        return ((self.last or now).ns - self.first.ns) / 1e9 if self.first else 0.0
 
     @property
     def run(self) -> Run:
@@ -361,8 +527,8 @@ class Measurement:
         self._tracker.start()
         return self
 
-    def __exit__(self, kind: object, *_: object) -> None:
-        self._tracker.stop("finished" if kind is None else "failed")
+    def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
+        self._tracker.stop(outcome(error))
 
     @property
     def run(self) -> Run:
@@ -412,7 +578,8 @@ def measure(project: str | None = None, **options: Any) -> Measurement:
 
 def _new_id(now_ns: int) -> str:
     """Sortable by time, and never the same twice: UUID version 7 (RFC 9562)."""
-    value = (now_ns // 1_000_000) << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
+    chance = int.from_bytes(os.urandom(10))
+    value = (now_ns // 1_000_000) << 80 | 0x7 << 76 | (chance >> 62 & 0xFFF) << 64 | 0b10 << 62 | chance & (1 << 62) - 1
     digits = f"{value:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
@@ -420,5 +587,6 @@ def _new_id(now_ns: int) -> str:
 @atexit.register
 def _stop_all() -> None:
     """A program that ends without `stop()` leaves a finished run."""
+    failed = hasattr(sys, "last_value") and not hasattr(sys, "ps1")  # a session goes on after an error
     for tracker in list(_running):
-        tracker.stop()
+        tracker.stop("failed" if failed else "finished")

@@ -1,6 +1,7 @@
 """Writes a run while it goes on. What a call has acknowledged survives `kill -9` at any later instant.
 
-One transaction per flush: the run's row with its totals, the entries added to what is there, the samples.
+One transaction per flush: the run's row with its totals, its entries as they now stand, the samples that came.
+Writing the same again changes nothing, so a flush of which nobody knows whether it arrived is simply repeated.
 The connection is closed before a fork, since SQLite's may not be carried over one, and opened again when needed.
 """
 
@@ -16,19 +17,24 @@ import weakref
 from collections.abc import Iterable
 from dataclasses import astuple
 
+from carbonwatch import ledger
 from carbonwatch.errors import StoreError
 from carbonwatch.model import Domain, Entry, Intensity, Run
 from carbonwatch.store import rows
 
 log = logging.getLogger(__name__)
 
-WAIT_S = 2.0  # for other writers; a flush that fails is repeated with the next
+WAIT_S = 2.0  # for other writers, where it is the last chance
 # the time series is thinned as it grows old: (older than, kept by intervals of), in seconds
 THINNING = ((3600, 60), (86400, 3600))
-_THIN_EVERY = 600  # flushes
+_THIN_EVERY_S = 600  # of a run
 
 _journals: weakref.WeakSet[Journal] = weakref.WeakSet()
 _lock = threading.RLock()  # held across a fork, so that no child inherits a half-done write
+
+
+class StoreBusy(StoreError):
+    """Another program was writing all the while; the same call may succeed later."""
 
 
 class Journal:
@@ -37,27 +43,43 @@ class Journal:
     def __init__(self, path: str) -> None:
         self.path = path
         self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
         self._keys: dict[object, int] = {}
-        self._flushes = 0
-        _journals.add(self)
+        self._writing = False
+        self._next: list[rows.Change] = []
+        with _lock:
+            _journals.add(self)
 
-    def begin(self, run: Run) -> None:
+    def begin(self, run: Run, wait_s: float = WAIT_S) -> None:
         """Notes that a run has begun. Raises StoreError where that can't be written."""
-        self._write(lambda db: self._put_run(db, run, new=True))
+        self._write(lambda db: self._insert_run(db, run), wait_s)
 
-    def save(self, run: Run, entries: Iterable[Entry], samples: Iterable[Entry]) -> None:
-        """Adds the entries and samples since the last call to the run as it stands. Raises StoreError if it can't."""
-        self._flushes += 1
+    def save(self, run: Run, entries: Iterable[Entry], samples: Iterable[Entry], wait_s: float = WAIT_S) -> None:
+        """Puts the entries of the run that changed since the last call, and adds samples. Raises StoreError.
+
+        An entry replaces the former one of its task, domain, intensity and hour.
+        """
 
         def write(db: sqlite3.Connection) -> None:
-            self._put_run(db, run, new=False)
-            self._put_entries(db, run.id, entries)
+            former_s = self._put_run(db, run)
+            # the run's row is gone or never came: so are its entries
+            self._put_entries(db, run.id, run.entries if former_s is None else entries)
             self._put_samples(db, run.id, samples)
             self._put_gaps(db, run)
-            if self._flushes % _THIN_EVERY == 0:
+            if (former_s or 0.0) // _THIN_EVERY_S < run.duration_s // _THIN_EVERY_S:
                 thin(db, run.id, run.started_ns + int(run.duration_s * 1e9))
 
-        self._write(write)
+        self._write(write, wait_s)
+
+    def reprice(self, run: Run, wait_s: float = WAIT_S) -> None:
+        """Writes all entries of a run that has ended anew: at other prices they are other rows. Raises StoreError."""
+
+        def write(db: sqlite3.Connection) -> None:
+            self._put_run(db, run)
+            db.execute("DELETE FROM entries WHERE run = ?", (run.id,))
+            self._put_entries(db, run.id, run.entries)
+
+        self._write(write, wait_s)
 
     def close(self) -> None:
         """Gives the file back; the next call opens it again."""
@@ -66,35 +88,74 @@ class Journal:
             if connection is not None:
                 connection.close()
 
-    def _write(self, change: rows.Change) -> None:
+    def _write(self, change: rows.Change, wait_s: float) -> None:
         with _lock:
+            if self._writing:  # a signal handler came in the middle of a write: its own has to follow
+                self._next.append(change)
+                return
+            self._writing = True
             try:
-                if self._connection is None:
-                    self._connection = connect(self.path)
-                    self._keys.clear()
-                with self._connection as db:
-                    db.execute("BEGIN IMMEDIATE")
-                    change(db)
-            except (sqlite3.Error, OSError) as error:
-                self._keys.clear()  # those of a rolled-back transaction do not exist
-                raise StoreError(f"{self.path} can't be written ({error})") from error
+                self._commit(change, wait_s)
+            finally:
+                self._writing = False
+                self._write_next(wait_s)
 
-    def _put_run(self, db: sqlite3.Connection, run: Run, *, new: bool) -> None:
+    def _write_next(self, wait_s: float) -> None:
+        while self._next:
+            try:
+                self._write(self._next.pop(0), wait_s)
+            except StoreError as error:
+                log.error("what a signal handler saved is lost: %s", error)
+
+    def _commit(self, change: rows.Change, wait_s: float) -> None:
+        done = False
+        try:
+            with self._open(wait_s) as db:
+                db.execute("BEGIN IMMEDIATE")
+                change(db)
+            done = True
+        except sqlite3.OperationalError as error:
+            kind = StoreBusy if _is_busy(error) else StoreError
+            raise kind(f"{self.path} can't be written ({error})") from error
+        # ValueError and OverflowError: what SQLite can't hold, as text that is no Unicode
+        except (sqlite3.Error, OSError, ValueError, OverflowError) as error:
+            raise StoreError(f"{self.path} can't be written ({error})") from error
+        finally:
+            if not done:
+                self._keys.clear()  # those of a rolled-back transaction do not exist
+
+    def _open(self, wait_s: float) -> sqlite3.Connection:
+        """The connection; a new one where there was none, or where the file was deleted or replaced."""
+        if self._connection is not None and _identity(self.path) != self._file:
+            self.close()
+        if self._connection is None:
+            self._keys.clear()
+            self._connection = connect(self.path, wait_s)
+            self._file = _identity(self.path)
+        else:
+            self._connection.execute(f"PRAGMA busy_timeout = {round(wait_s * 1000)}")
+        return self._connection
+
+    def _put_run(self, db: sqlite3.Connection, run: Run) -> float | None:
+        """Writes the run's row and gives the duration that it had; None where there was none."""
+        former = db.execute("SELECT duration_s FROM runs WHERE id = ?", (run.id,)).fetchone()
+        if former is None:
+            self._insert_run(db, run)
+            return None
         values = rows.of_run(run)
-        if new:
-            values.update(rows.of_process())
-            columns, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
-            db.execute(f"INSERT OR REPLACE INTO runs ({columns}) VALUES ({marks})", values)
-            return
         changes = ", ".join(f"{name} = :{name}" for name in values if name != "id")
-        done = db.execute(f"UPDATE runs SET {changes} WHERE id = :id", values)
-        if done.rowcount == 0:  # it could not be noted at the start
-            self._put_run(db, run, new=True)
+        db.execute(f"UPDATE runs SET {changes} WHERE id = :id", values)
+        return float(former[0])
+
+    def _insert_run(self, db: sqlite3.Connection, run: Run) -> None:
+        values = rows.of_run(run) | rows.of_process()
+        columns, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
+        db.execute(f"INSERT OR REPLACE INTO runs ({columns}) VALUES ({marks})", values)
 
     def _put_entries(self, db: sqlite3.Connection, run_id: str, entries: Iterable[Entry]) -> None:
-        for entry in entries:
+        for entry in ledger.fold(entries):
             domain, intensity = self._key(db, entry.usage.domain), self._key(db, entry.intensity)
-            db.execute(rows.ADD_ENTRY, rows.of_entry(run_id, entry, domain, intensity))
+            db.execute(rows.PUT_ENTRY, rows.of_entry(run_id, entry, domain, intensity))
 
     def _put_gaps(self, db: sqlite3.Connection, run: Run) -> None:
         if run.gaps:  # a gap that goes on has grown since it was written
@@ -135,42 +196,73 @@ _shared: dict[str, Journal] = {}
 def share(path: str) -> Journal:
     """The journal of this process for a file: opening SQLite's for every run would cost more than writing."""
     path = os.path.abspath(path)
-    return _shared.setdefault(path, Journal(path))
+    with _lock:
+        if path not in _shared:
+            _shared[path] = Journal(path)
+        return _shared[path]
 
 
-def connect(path: str) -> sqlite3.Connection:
+def connect(path: str, wait_s: float = WAIT_S) -> sqlite3.Connection:
     """A connection to the store, made if it is not there. Raises sqlite3.Error or OSError."""
     folder = os.path.dirname(path)
     if folder:
         os.makedirs(folder, mode=0o700, exist_ok=True)
     # autocommit mode: transactions are begun and ended by hand
-    db = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(path, timeout=wait_s, isolation_level=None, check_same_thread=False)
     try:
         db.execute("PRAGMA synchronous = NORMAL")
-        _make_tables(db)
+        _make_tables(db, wait_s)
     except BaseException:
         db.close()
         raise
     return db
 
 
-def _make_tables(db: sqlite3.Connection) -> None:
+def _make_tables(db: sqlite3.Connection, wait_s: float) -> None:
     """Makes a new file's tables; many processes may try at once, and SQLite does not wait when it turns WAL on."""
-    deadline = time.monotonic() + WAIT_S
-    while True:
+    deadline = time.monotonic() + wait_s
+    while not _has_tables(db):
         try:
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version == rows.VERSION:
-                return
-            if version > rows.VERSION:
-                raise sqlite3.DatabaseError(f"a newer carbonwatch wrote it: version {version} of its tables")
             db.execute("PRAGMA journal_mode = WAL")
-            db.executescript(f"BEGIN IMMEDIATE; {rows.schema()} PRAGMA user_version = {rows.VERSION}; COMMIT;")
-            return
+            db.execute("BEGIN IMMEDIATE")
+            if not _has_tables(db):
+                for statement in rows.schema().split(";\n"):
+                    db.execute(statement)
+                db.execute(f"PRAGMA application_id = {rows.APPLICATION}")
+                db.execute(f"PRAGMA user_version = {rows.VERSION}")
+            db.execute("COMMIT")
         except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            if not _is_busy(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
+
+
+def _has_tables(db: sqlite3.Connection) -> bool:
+    """Whether this is a store of ours; False for a new file. Raises sqlite3.DatabaseError for what we can't read."""
+    application, version = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+    if application != rows.APPLICATION:
+        if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise sqlite3.DatabaseError("another program's database; choose another file with CARBONWATCH_STORE")
+        return False
+    if version > rows.VERSION:
+        raise sqlite3.DatabaseError(f"a newer carbonwatch wrote it: version {version} of its tables")
+    return True
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    # the low byte is the kind: 261 is a busy recovery, 517 a busy snapshot
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """What tells a file from another of the same name."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def thin(db: sqlite3.Connection, run_id: str, now_ns: int) -> None:
@@ -190,13 +282,13 @@ def thin(db: sqlite3.Connection, run_id: str, now_ns: int) -> None:
 
 @atexit.register
 def _close_all() -> None:
-    for journal in _journals:
+    for journal in list(_journals):
         journal.close()
 
 
 def _before_fork() -> None:
     _lock.acquire()
-    for journal in _journals:
+    for journal in list(_journals):
         journal.close()
 
 

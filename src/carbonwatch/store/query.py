@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from carbonwatch.errors import StoreError
@@ -27,15 +28,12 @@ class Store:
     def __init__(self, path: str) -> None:
         if not os.path.exists(path):
             raise StoreError(f"There are no runs yet: {path} does not exist. Measure one: carbonwatch run -- COMMAND")
+        self.path = path
         try:
-            self._db = journal.connect(path)
-            self._db.row_factory = sqlite3.Row
+            self._db = _open(path)
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"{path} can't be read ({error}). Choose another with CARBONWATCH_STORE.") from error
-        try:
-            recover.settle(self._db)
-        except sqlite3.Error:
-            pass  # a store that can only be read is still read
+            raise self._unreadable(error) from error
+        self._db.row_factory = sqlite3.Row
 
     def __enter__(self) -> Store:
         return self
@@ -52,7 +50,7 @@ class Store:
         limit: int = -1,
     ) -> list[Listed]:
         """Runs, latest first, of a project and between two instants (Unix time)."""
-        found = self._db.execute(
+        found = self._rows(
             "SELECT * FROM runs WHERE (:project IS NULL OR project = :project) AND started_ns >= :since "
             "AND started_ns < :until ORDER BY started_ns DESC LIMIT :limit",
             {
@@ -64,38 +62,71 @@ class Store:
         )
         return [Listed(rows.to_run(row), row["energy_j"], row["emissions_g"], row["measured"]) for row in found]
 
+    def count(self) -> int:
+        """How many runs there are."""
+        return int(self._rows("SELECT count(*) FROM runs")[0][0])
+
     def run(self, id_: str) -> Run:
         """The run of this id, or of the only id that begins so; "last" is the latest. Raises StoreError."""
         row = self._latest() if id_ == "last" else self._by_prefix(id_)
         return rows.to_run(row, self._entries(row["id"]), self._gaps(row["id"]))
 
     def _latest(self) -> sqlite3.Row:
-        row: sqlite3.Row | None = self._db.execute("SELECT * FROM runs ORDER BY started_ns DESC LIMIT 1").fetchone()
-        if row is None:
+        found = self._rows("SELECT * FROM runs ORDER BY started_ns DESC, id DESC LIMIT 1")
+        if not found:
             raise StoreError("There are no runs yet. Measure one: carbonwatch run -- COMMAND")
-        return row
+        return found[0]
 
     def _by_prefix(self, id_: str) -> sqlite3.Row:
-        found = self._db.execute(
-            "SELECT * FROM runs WHERE substr(id, 1, length(:id)) = :id LIMIT 2", {"id": id_}
-        ).fetchall()
+        found = self._rows("SELECT * FROM runs WHERE substr(id, 1, length(:id)) = :id ORDER BY id LIMIT 2", {"id": id_})
         if not found or not id_:
             raise StoreError(f"There is no run {id_!r}. `carbonwatch runs` lists those that there are.")
         if len(found) > 1 and found[0]["id"] != id_:
             raise StoreError(f"More than one run begins with {id_!r}. Give more of its id.")
-        row: sqlite3.Row = found[0]
-        return row
+        return found[0]
 
     def _entries(self, id_: str) -> tuple[Entry, ...]:
-        domains = {key: rows.to_domain(text) for key, text in self._db.execute("SELECT key, value FROM domains")}
-        intensities = {
-            key: rows.to_intensity(text) for key, text in self._db.execute("SELECT key, value FROM intensities")
-        }
-        found = self._db.execute("SELECT * FROM entries WHERE run = ? ORDER BY start_ns, domain", (id_,))
+        domains = {key: rows.to_domain(text) for key, text in self._nouns("domain", "domains", id_)}
+        intensities = {key: rows.to_intensity(text) for key, text in self._nouns("intensity", "intensities", id_)}
+        found = self._rows("SELECT * FROM entries WHERE run = ? ORDER BY rowid", (id_,))
         return tuple(rows.to_entry(row, domains[row["domain"]], intensities[row["intensity"]]) for row in found)
 
+    def _nouns(self, column: str, table: str, id_: str) -> list[sqlite3.Row]:
+        among = f"SELECT {column} FROM entries WHERE run = ?"
+        return self._rows(f"SELECT key, value FROM {table} WHERE key IN ({among})", (id_,))
+
     def _gaps(self, id_: str) -> tuple[Gap, ...]:
-        found = self._db.execute(
-            "SELECT domain, start_ns, end_ns, reason FROM gaps WHERE run = ? ORDER BY start_ns", (id_,)
-        )
+        found = self._rows("SELECT domain, start_ns, end_ns, reason FROM gaps WHERE run = ? ORDER BY rowid", (id_,))
         return tuple(Gap(*row) for row in found)
+
+    def _rows(self, statement: str, values: Mapping[str, object] | tuple[object, ...] = ()) -> list[sqlite3.Row]:
+        try:
+            return self._db.execute(statement, values).fetchall()
+        except (sqlite3.Error, UnicodeEncodeError) as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> StoreError:
+        return StoreError(f"{self.path} can't be read ({error}). Choose another with CARBONWATCH_STORE.")
+
+
+def _open(path: str) -> sqlite3.Connection:
+    """A connection to a store that is there, its killed runs marked; what can only be read is read all the same."""
+    try:
+        db = journal.connect(path)
+    except sqlite3.OperationalError:
+        # nothing can be written beside it, as WAL mode needs: it is read as it lies there
+        db = sqlite3.connect(f"file:{_quoted(os.path.abspath(path))}?immutable=1", uri=True)
+    try:
+        recover.settle(db)
+    except sqlite3.OperationalError:
+        pass  # read-only, or busy for long: they are marked another time
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _quoted(path: str) -> str:
+    for sign in "%?#":
+        path = path.replace(sign, f"%{ord(sign):02x}")
+    return path

@@ -6,25 +6,26 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from carbonwatch.ledger import SLOT_NS
 from carbonwatch.model import Domain, Entry, Gap, Intensity, Place, Run, Usage, Work
+from carbonwatch.units import J_PER_KWH
 
 VERSION = 1
+APPLICATION = 0x63627763  # what tells our files from other programs' (PRAGMA application_id)
 
 Row = Mapping[str, Any] | sqlite3.Row
 Change = Callable[[sqlite3.Connection], None]
 
-ADD_ENTRY = """
+PUT_ENTRY = """
 INSERT INTO entries VALUES (:run, :task, :domain, :intensity, :slot, :start_ns, :duration_s, :machine_j, :idle_j,
-  :own_j, :own_low_j, :own_high_j, :baseline_j, :own_s, :busy_s, :capacity_s, :reserved_s)
-ON CONFLICT DO UPDATE SET start_ns = min(start_ns, excluded.start_ns), duration_s = duration_s + excluded.duration_s,
-  machine_j = machine_j + excluded.machine_j, idle_j = idle_j + excluded.idle_j, own_j = own_j + excluded.own_j,
-  own_low_j = own_low_j + excluded.own_low_j, own_high_j = own_high_j + excluded.own_high_j,
-  baseline_j = baseline_j + excluded.baseline_j, own_s = own_s + excluded.own_s, busy_s = busy_s + excluded.busy_s,
-  capacity_s = capacity_s + excluded.capacity_s, reserved_s = reserved_s + excluded.reserved_s
+  :own_j, :own_low_j, :own_high_j, :baseline_j, :own_s, :busy_s, :capacity_s, :reserved_s, :others_reserved_s)
+ON CONFLICT DO UPDATE SET start_ns = excluded.start_ns, duration_s = excluded.duration_s,
+  machine_j = excluded.machine_j, idle_j = excluded.idle_j, own_j = excluded.own_j, own_low_j = excluded.own_low_j,
+  own_high_j = excluded.own_high_j, baseline_j = excluded.baseline_j, own_s = excluded.own_s, busy_s = excluded.busy_s,
+  capacity_s = excluded.capacity_s, reserved_s = excluded.reserved_s, others_reserved_s = excluded.others_reserved_s
 """
 
 
@@ -41,6 +42,7 @@ def to_text(value: Domain | Intensity | Place) -> str:
 
 def of_run(run: Run) -> dict[str, Any]:
     """A run's row, with its totals for lists."""
+    energy_j, emissions_g, measured = _totals(run)
     return {
         "id": run.id,
         "project": run.project,
@@ -49,15 +51,26 @@ def of_run(run: Run) -> dict[str, Any]:
         "started_ns": run.started_ns,
         "duration_s": run.duration_s,
         "place": to_text(run.place),
-        "facts": json.dumps(dict(run.facts), default=str),
+        "facts": json.dumps(dict(run.facts), default=str, skipkeys=True),
         "notes": json.dumps(run.notes),
         "overhead_s": run.overhead_s,
         "pue": run.pue,
         "wue_l_per_kwh": run.wue_l_per_kwh,
-        "energy_j": run.energy_j,
-        "emissions_g": run.emissions_g,
-        "measured": run.measured,
+        "energy_j": energy_j,
+        "emissions_g": emissions_g,
+        "measured": measured,
     }
+
+
+def _totals(run: Run) -> tuple[float, float, float | None]:
+    """The run's energy_j, emissions_g and measured in one go, without intervals: they are written every second."""
+    energy_j = emissions_g = measured_j = 0.0
+    for entry in run.entries:
+        joules = entry.usage.own_j if run.headline == "own" else entry.usage.machine_j
+        energy_j += joules
+        emissions_g += joules / J_PER_KWH * entry.intensity.g_per_kwh
+        measured_j += joules if entry.usage.domain.quality == "measured" else 0.0
+    return energy_j, emissions_g * run.pue, measured_j / energy_j if energy_j > 0 else None
 
 
 def of_process() -> dict[str, Any]:
@@ -86,6 +99,7 @@ def of_entry(run_id: str, entry: Entry, domain: int, intensity: int) -> dict[str
         "busy_s": work and work.busy_s,
         "capacity_s": work and work.capacity_s,
         "reserved_s": work and work.reserved_s,
+        "others_reserved_s": work and work.others_reserved_s,
     }
 
 
@@ -111,7 +125,7 @@ def to_run(row: Row, entries: tuple[Entry, ...] = (), gaps: tuple[Gap, ...] = ()
 
 def to_entry(row: Row, domain: Domain, intensity: Intensity) -> Entry:
     """An entry from its row."""
-    work = row["own_s"] is not None and Work(row["own_s"], row["busy_s"], row["capacity_s"], row["reserved_s"])
+    work = row["own_s"] is not None and Work(*(row[f.name] for f in fields(Work)))
     usage = Usage(
         domain,
         row["machine_j"],

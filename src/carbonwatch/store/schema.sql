@@ -1,5 +1,5 @@
--- Version 1. A run is written while it goes on: entries are folded by task, domain, intensity and UTC hour,
--- samples are the time series (thinned as they grow old), totals stand in the run's row for lists.
+-- Version 1. A run is written while it goes on: entries are folded by task, domain, intensity and UTC hour and keep
+-- their order by rowid, samples are the time series (thinned as they grow old), totals stand in the run's row for lists.
 CREATE TABLE IF NOT EXISTS runs (
   id TEXT PRIMARY KEY, project TEXT NOT NULL, scope TEXT NOT NULL, state TEXT NOT NULL,
   started_ns INTEGER NOT NULL, duration_s REAL NOT NULL,
@@ -17,9 +17,9 @@ CREATE TABLE IF NOT EXISTS entries (
   run TEXT NOT NULL, task TEXT NOT NULL, domain INTEGER NOT NULL, intensity INTEGER NOT NULL, slot INTEGER NOT NULL,
   start_ns INTEGER NOT NULL, duration_s REAL NOT NULL,
   machine_j REAL NOT NULL, idle_j REAL NOT NULL, own_j REAL NOT NULL, own_low_j REAL NOT NULL, own_high_j REAL NOT NULL,
-  baseline_j REAL NOT NULL, own_s REAL, busy_s REAL, capacity_s REAL, reserved_s REAL,
+  baseline_j REAL NOT NULL, own_s REAL, busy_s REAL, capacity_s REAL, reserved_s REAL, others_reserved_s REAL,
   PRIMARY KEY (run, task, domain, intensity, slot)
-) WITHOUT ROWID;
+);
 CREATE TABLE IF NOT EXISTS gaps (
   run TEXT NOT NULL, domain TEXT NOT NULL, start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, reason TEXT NOT NULL
 );

@@ -1,0 +1,95 @@
+"""Whose joules: real programs that are busy at a time, and children that come and go."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from carbonwatch.model import Run
+from tests.behaviour.programs import Program, run
+
+# works for a part of each 10 ms, tells when it begins and what CPU time it used from then until told to end
+BUSY = """
+def work(part, done):
+    while not done.is_set():
+        begin = time.thread_time()
+        until = time.monotonic() + 0.01
+        while time.thread_time() - begin < 0.01 * part: pass
+        time.sleep(max(0, until - time.monotonic()))
+
+def cpu_s():
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+done = threading.Event()
+threading.Thread(target=lambda: (wait(), done.set()), daemon=True).start()
+t = tracker(interval_s=0.2, sensors="cpu_model")
+t.start()
+begin_s = cpu_s()
+say("begun")
+work({part}, done)
+used_s = cpu_s() - begin_s
+t.stop()
+say(used_s)
+"""
+
+
+def parts_w(run: Run) -> tuple[float, float, float]:
+    """Mean power of own, idle and machine."""
+    return tuple(run.energy(part).value / run.duration_s for part in ("own", "idle", "machine"))  # type: ignore[return-value]  # three
+
+
+def two_busy_programs(folder: Path) -> list[tuple[Run, float]]:
+    """Their runs and the CPU time that each says it used."""
+    programs = []
+    for name, part in (("a", 1.0), ("b", 0.4)):
+        (folder / name).mkdir()
+        programs.append(Program(BUSY.replace("{part}", str(part)), folder / name))
+    for program in programs:
+        assert program.hear() == "begun"
+    time.sleep(3)
+    for program in programs:
+        program.tell()
+    ended = [program.end() for program in programs]
+    assert [e.errors for e in ended] == ["", ""]
+    return [(e.run, float(e.said)) for e in ended]
+
+
+def test_two_busy_programs_and_idle_are_no_more_than_the_machine_and_each_has_its_share(tmp_path: Path) -> None:
+    (a, a_used_s), (b, b_used_s) = two_busy_programs(tmp_path)
+    own_a_w, idle_a_w, machine_a_w = parts_w(a)
+    own_b_w, idle_b_w, machine_b_w = parts_w(b)
+    share = a_used_s / a.duration_s / (a_used_s / a.duration_s + b_used_s / b.duration_s)
+
+    # the two windows begin and end some milliseconds apart
+    assert own_a_w + own_b_w + max(idle_a_w, idle_b_w) <= max(machine_a_w, machine_b_w) * 1.02
+    assert own_a_w / (own_a_w + own_b_w) == pytest.approx(share, rel=0.1)
+    assert own_b_w / (own_a_w + own_b_w) == pytest.approx(1 - share, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("children", "child"), [(100, "['/bin/true']"), (40, "[sys.executable, '-S', '-c', 'sum(range(300_000))']")]
+)
+def test_children_that_come_and_go_between_samples_are_counted(children: int, child: str, tmp_path: Path) -> None:
+    code = f"""
+import resource, subprocess
+
+def used_s():
+    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(r.ru_utime + r.ru_stime for r in both), both[1].ru_utime + both[1].ru_stime
+
+with tracker(interval_s=0.5) as t:
+    before, _ = used_s()
+    for _ in range({children}):
+        subprocess.run({child}, check=True)
+    after, of_children = used_s()
+say(after - before, of_children)
+"""
+    ended = run(code, tmp_path)
+    used_s, of_children_s = map(float, ended.said.split())
+    work = [e.usage.work for e in ended.run.entries if e.usage.domain.component == "cpu"]
+    own_s = sum(w.own_s for w in work if w is not None)
+
+    # the tracker's own start and stop come on top
+    assert used_s * 0.99 <= own_s <= used_s + 0.1
+    assert of_children_s > 0
