@@ -1,0 +1,5 @@
+"""Where a finished run is written besides the store.
+
+To add one: a file with `export(run, settings) -> None`, which writes the run to where its settings say. It may raise
+OSError or CarbonwatchError: the tracker says so once, and the program that was measured goes on.
+"""
