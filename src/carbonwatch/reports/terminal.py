@@ -1,0 +1,151 @@
+"""A run on one screen: the headline, whose energy it was, and what the figures rest on.
+
+Without colour it is plain text that says the same; colours only lead the eye.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from carbonwatch.model import Run
+from carbonwatch.reports import _figures as figures
+
+Paint = Callable[[str, str], str]
+
+_BOLD, _DIM, _RED = "1", "2", "31"
+_QUALITY = {"measured": "32", "modelled": "33", "assumed": "35"}
+_LABEL_WIDTH = 11
+_NARROWEST = 80  # what the table needs
+_LONGEST_TASK = 36
+_LONGEST_COMMAND = 150
+
+
+def render(run: Run, *, width: int = 80, colour: bool = False) -> str:
+    """The summary as text, no line longer than `width` columns, which are 80 at least; in colour with ANSI codes."""
+    width = max(width, _NARROWEST)
+    paint: Paint = _in_colour if colour else _plain
+    blocks = (
+        _headline(run, width, paint),
+        _about(run, width, paint),
+        _table(run, width, paint),
+        _tasks(run, paint),
+        _details(run, width, paint),
+    )
+    return "\n\n".join("\n".join(lines) for lines in map(list, blocks) if lines) + "\n"
+
+
+def _headline(run: Run, width: int, paint: Paint) -> Iterator[str]:
+    yield paint(_BOLD, figures.emissions(run))
+    if run.entries:
+        yield from _wrapped(f"{figures.energy(run)}, {figures.meaning(run)}", width)
+
+
+def _about(run: Run, width: int, paint: Paint) -> Iterator[str]:
+    style = _RED if run.state in ("failed", "killed") else ""
+    yield from (paint(style, line) for line in _wrapped(figures.title(run), width))
+    yield from (paint(_DIM, line) for line in _wrapped(_cut(figures.command(run), _LONGEST_COMMAND), width))
+    for warning in figures.warnings(run):
+        yield from (paint(style, line) for line in _wrapped(warning, width))
+
+
+def _table(run: Run, width: int, paint: Paint) -> Iterator[str]:
+    rows = figures.rows(run)
+    if not rows:
+        return
+    header = figures.header(run)
+    widths = [max(map(len, column)) for column in zip(header.cells, *(row.cells for row in rows), strict=True)]
+    room = (width - sum(widths)) // (len(widths) - 1)
+    gap = " " * max(1, min(room, 3))
+    yield paint(_DIM, gap.join(_aligned(header, widths)).rstrip())
+    for row in rows:
+        *cells, quality = _aligned(row, widths)
+        line = gap.join((*cells, paint(_QUALITY.get(row.quality, ""), quality.rstrip()))).rstrip()
+        yield paint(_BOLD, line) if row.name == figures.TOTAL else line
+    yield paint(_DIM, figures.LEGEND)
+
+
+def _aligned(row: figures.Row, widths: list[int]) -> list[str]:
+    """Figures to the right, words to the left."""
+    last = len(widths) - 1
+    cells = enumerate(zip(row.cells, widths, strict=True))
+    return [cell.ljust(width) if i in (0, last) else cell.rjust(width) for i, (cell, width) in cells]
+
+
+def _tasks(run: Run, paint: Paint) -> Iterator[str]:
+    lines = figures.tasks(run)
+    names = [_cut("  " * min(line.depth, 4) + _printable(line.name), _LONGEST_TASK) for line in lines]
+    name_width = max(map(_columns, names), default=0)
+    for number, (line, name) in enumerate(zip(lines, names, strict=True)):
+        label = "Tasks" if number == 0 else ""
+        padded = name + " " * (name_width - _columns(name))
+        yield f"{_label(label, paint)}{padded}  {line.energy:>9}  {line.emissions:>14}  {line.share:>7}".rstrip()
+    if figures.more_tasks(run):
+        yield _label("", paint) + figures.more_tasks(run)
+
+
+def _details(run: Run, width: int, paint: Paint) -> Iterator[str]:
+    for label, texts in figures.details(run):
+        lines = [line for text in texts for line in _hanging(text, width - _LABEL_WIDTH, len(texts) > 1)]
+        for number, line in enumerate(lines):
+            yield _label(label if number == 0 else "", paint) + line
+
+
+def _hanging(text: str, width: int, hang: bool) -> list[str]:
+    """Wrapped; where it is one of several, what follows its first line stands a little to the right."""
+    first, *rest = _wrapped(text, width - 2 if hang else width) or [""]
+    return [first, *(f"  {line}" if hang else line for line in rest)]
+
+
+def _label(text: str, paint: Paint) -> str:
+    return paint(_DIM, text) + " " * (_LABEL_WIDTH - len(text))
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Lines of at most so many columns, broken between words where there is a choice."""
+    lines: list[str] = []
+    line = ""
+    for word in _printable(text).split():
+        longer = f"{line} {word}" if line else word
+        if _columns(longer) <= width:
+            line = longer
+            continue
+        lines += [line] if line else []
+        *full, line = _pieces(word, width)
+        lines += full
+    return [*lines, line] if line else lines
+
+
+def _pieces(word: str, width: int) -> list[str]:
+    pieces = [""]
+    for sign in word:
+        if _columns(pieces[-1] + sign) > width:
+            pieces.append("")
+        pieces[-1] += sign
+    return pieces
+
+
+def _cut(text: str, width: int) -> str:
+    """At most so many columns; what is missing shows as an ellipsis."""
+    return text if _columns(text) <= width else _pieces(text, width - 1)[0] + "…"
+
+
+def _printable(text: str) -> str:
+    """Without control characters: names come from anywhere, and must not steer a terminal."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+def _columns(text: str) -> int:
+    """How wide a terminal shows it: two columns for East Asian signs, none for combining ones."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(sign) else 2 if east_asian_width(sign) in "WF" else 1 for sign in text)
+
+
+def _plain(_style: str, text: str) -> str:
+    return text
+
+
+def _in_colour(style: str, text: str) -> str:
+    return f"\x1b[{style}m{text}\x1b[0m" if style and text else text
