@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from carbonwatch import settings
+from carbonwatch.cli import doctor
+from carbonwatch.errors import Unavailable
+from carbonwatch.model import Domain, Place
+from carbonwatch.settings import Settings, resolve
+from carbonwatch.testing import intensity
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import CommandLine
+
+PACKAGE = Domain("rapl:package-0", "cpu", "measured", "RAPL package-0 (powercap)", error=(-0.05, 0.05))
+MODEL = Domain("ram:model", "ram", "modelled", "model of 16 GB as DDR4", error=(-0.45, 1.2))
+FOUND = doctor.Findings(
+    facts=dict.fromkeys(("python_version", "os", "cpu_model", "virtualisation", "container"), "none"),
+    read=(PACKAGE, MODEL),
+    not_read={
+        "nvml": Unavailable("There is no NVIDIA driver."),
+        "rapl": Unavailable("energy_uj is not readable.", "Let a group read it:\n  sudo groupadd -f energy"),
+    },
+    not_counted={"rapl:psys": "contains package-0"},
+    place=Place(country="FR", evidence="time zone Europe/Paris"),
+    intensity=intensity(31.0, "FR"),
+    notes=("a doubt",),
+    settings=resolve({"country": "FR"}, environ={}, source="flag"),
+    store_path="/home/me/runs.db",
+    store_state="3 runs, 0.1 MB",
+    sample_s=0.0002,
+)
+
+
+def test_it_says_what_is_read_what_is_not_and_what_to_do() -> None:
+    text = doctor.as_text(FOUND, 80, False)
+    expected = """\
+Read
+✓ cpu: measured, true value -5 to +5 %
+    RAPL package-0 (powercap) [rapl:package-0]
+✓ ram: modelled, true value -45 to +120 %
+    model of 16 GB as DDR4 [ram:model]
+
+Not read
+✗ nvml
+    There is no NVIDIA driver.
+✗ rapl
+    energy_uj is not readable.
+    Let a group read it:
+      sudo groupadd -f energy
+
+There, and not counted
+  rapl:psys: contains package-0
+
+Place and carbon intensity
+  FR (time zone Europe/Paris)
+  31 g CO2e per kWh (31 to 31): a fixed grid, given, lifecycle; a test, 2025
+  a doubt
+"""
+
+    assert expected in text
+    assert "  country = FR  (flag)\n" in text
+    assert "  /home/me/runs.db: 3 runs, 0.1 MB\n" in text
+    assert text.endswith("  a sample takes 200 µs of CPU time, 0.02 % of one CPU if taken every 1.00 s")
+
+
+def test_it_fits_into_80_columns_but_for_commands_to_copy() -> None:
+    command = "sudo chmod a+r " + "/sys" * 40
+    found = replace(FOUND, not_read={"rapl": Unavailable("word " * 60, f"Do this:\n  {command}")}, notes=("why " * 60,))
+    lines = doctor.as_text(found, 80, False).split("\n")
+
+    assert [line.strip() for line in lines if len(line) > 80] == [command]
+
+
+def test_without_any_meter_nothing_is_said_to_be_zero() -> None:
+    text = doctor.as_text(replace(FOUND, read=(), intensity=None), 80, False)
+
+    assert "it does not know what was used" in text
+    assert "no intensity" in text
+
+
+def test_colour_only_leads_the_eye() -> None:
+    plain, coloured = doctor.as_text(FOUND, 80, False), doctor.as_text(FOUND, 80, True)
+    for code in ("1", "31", "32", "33", "0"):
+        coloured = coloured.replace(f"\x1b[{code}m", "")
+
+    assert coloured == plain
+
+
+def test_every_setting_is_told_with_where_it_came_from() -> None:
+    told = json.loads(doctor.as_json(FOUND))["settings"]
+
+    assert told["country"] == {"value": "FR", "from": "flag"}
+    assert told["interval_s"] == {"value": 1.0, "from": "default"}
+
+
+def test_no_secret_is_told() -> None:
+    secrets = {name: "s3cret" for name in settings.names() if settings.is_secret(name)}
+    found = replace(FOUND, settings=resolve(secrets, environ={}))
+
+    assert secrets
+    assert "s3cret" not in doctor.as_text(found, 80, False) + doctor.as_json(found)
+
+
+def test_it_looks_at_this_machine_and_keeps_no_run(carbonwatch: CommandLine) -> None:
+    answer = carbonwatch(
+        "doctor", "--json", "--sensors", "rapl_powercap,cpu_model", "--path-sysfs", str(carbonwatch.folder)
+    )
+    told = json.loads(answer.stdout)
+
+    assert (answer.returncode, answer.stderr) == (0, b"")
+    assert [domain["id"] for domain in told["read"]] == ["cpu:model"]
+    assert list(told["not_read"]) == ["rapl_powercap"]
+    assert told["place"]["country"] == "FR"
+    assert told["settings"]["country"]["from"] == "environment"
+    assert told["store"]["state"] == "not there yet; the first run makes it"
+    assert 0 < told["sample_cpu_s"] < 0.1
+    assert carbonwatch.runs() == []
+
+
+def test_it_counts_the_runs_of_the_store(carbonwatch: CommandLine) -> None:
+    carbonwatch("run", "--quiet", "--", "true")
+
+    assert b"runs.db: 1 run, 0." in b" ".join(carbonwatch("doctor").stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "state"), [("file/runs.db", "can't be made"), ("file", "can't be read"), ("new/runs.db", "not there yet")]
+)
+def test_a_store_is_told_as_it_is(tmp_path: Path, name: str, state: str) -> None:
+    (tmp_path / "file").write_text("no database at all, and long enough to be seen as none" * 100)
+    found = doctor.examine(Settings(store=str(tmp_path / name)))
+
+    assert state in found.store_state
+
+
+def test_a_wrong_setting_is_one_message(carbonwatch: CommandLine) -> None:
+    answer = carbonwatch("doctor", "--country", "XX")
+
+    assert (answer.returncode, answer.stdout, answer.stderr.count(b"\n")) == (2, b"", 1)
