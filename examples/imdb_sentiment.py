@@ -15,6 +15,7 @@ import csv
 import itertools
 import os
 import pathlib
+import random
 import re
 import sys
 from collections import Counter
@@ -99,10 +100,11 @@ def _load(path: pathlib.Path | None) -> tuple[Reviews, Reviews]:
         sys.exit(f"{path} does not exist, so there are no reviews to learn from.")
     if path.suffix == ".npz":
         return _fetched(path)
-    texts, good = zip(*(_folder(path) if path.is_dir() else _table(path)), strict=True)
-    numbers = _numbered(texts)
-    # every second review is for testing: files are often sorted by sentiment
-    return (numbers[::2], list(good[::2])), (numbers[1::2], list(good[1::2]))
+    reviews = list(_folder(path) if path.is_dir() else _table(path))
+    random.Random(0).shuffle(reviews)  # files are often sorted by sentiment
+    texts, good = zip(*reviews, strict=True)
+    numbers, half = _numbered(texts), len(reviews) // 2
+    return (numbers[:half], list(good[:half])), (numbers[half:], list(good[half:]))
 
 
 def _fetched(path: pathlib.Path | None = None) -> tuple[Reviews, Reviews]:
