@@ -78,7 +78,6 @@ tracker.stop()
 tracker = OfflineEmissionsTracker(country_iso_code="FRA", log_level="critical")
 print(json.dumps({
     "read all meters": sample,
-    "a sample, kept in the store": sample,
     "a task's start and stop": cost(pair, 20),
     "resident memory": rss,
 }))
@@ -143,7 +142,7 @@ def report_inside(theirs: str, folder: str) -> None:
     bare = {python: inside(python, INSIDE_BARE, folder)["resident memory"] for python in (sys.executable, theirs)}
     print("\nCPU time, with a tracker running")
     for name in ("read all meters", "a sample, kept in the store", "a task's start and stop"):
-        row(name, ours[name], other[name], scale=1e3, unit="ms")
+        row(name, ours[name], other.get(name), scale=1e3, unit="ms")
     row(
         "resident memory over bare Python",
         ours["resident memory"] - bare[sys.executable],
@@ -153,9 +152,10 @@ def report_inside(theirs: str, folder: str) -> None:
     )
 
 
-def row(name: str, ours: float, theirs: float, *, scale: float, unit: str) -> None:
-    ratio = f"1/{theirs / ours:.1f}" if ours > 0 else ""
-    print(f"{name:34}{ours * scale:>10.3g} {unit:3}{theirs * scale:>10.3g} {unit:3}{ratio:>9}")
+def row(name: str, ours: float, theirs: float | None, *, scale: float, unit: str) -> None:
+    other = f"{theirs * scale:>10.3g} {unit:3}" if theirs is not None else f"{'keeps none':>14}"
+    ratio = f"1/{theirs / ours:.1f}" if theirs is not None and ours > 0 else ""
+    print(f"{name:34}{ours * scale:>10.3g} {unit:3}{other}{ratio:>9}")
 
 
 def timed(python: str, code: str, folder: str) -> float:

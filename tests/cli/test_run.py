@@ -74,8 +74,9 @@ class Terminal:
         while text not in self.text[self._seen :]:
             left_s = deadline_s - time.monotonic()
             ready, _, _ = select.select([self._fd], [], [], max(0.0, left_s))
-            assert ready, f"{text!r} did not come after {self.text!r}"
-            self.text += self._read()
+            more = self._read() if ready else ""
+            assert more, f"{text!r} did not come after {self.text!r}"
+            self.text += more
         self._seen = self.text.index(text, self._seen) + len(text)
 
     def end(self) -> int:
