@@ -15,6 +15,7 @@ class MachineClock(Protocol):
     """Busy CPU time counted up since boot."""
 
     cpus: int
+    stolen_s: float  # CPU seconds that a virtual machine waited for, as `busy_s()` saw them last
 
     def busy_s(self) -> float:
         """CPU seconds that somebody here used: not idle, not waiting, not stolen by other guests."""
@@ -33,11 +34,13 @@ class ProcStat:
         self._fd = os.open(os.path.join(path_procfs, "stat"), os.O_RDONLY | os.O_CLOEXEC)
         self._tick_s = 1.0 / os.sysconf("SC_CLK_TCK")
         self.cpus = self._count_cpus()
+        self.stolen_s = 0.0
         self._size = 256 * (self.cpus + 1)  # more than the lines of CPUs take
 
     def busy_s(self) -> float:
         # user nice system idle iowait irq softirq steal guest guest_nice; guest is inside user already
-        ticks = os.pread(self._fd, 256, 0).split(None, 9)
+        ticks = os.pread(self._fd, 256, 0).partition(b"\n")[0].split(None, 9)
+        self.stolen_s = int(ticks[8]) * self._tick_s if len(ticks) > 8 else 0.0  # not before Linux 2.6.11
         return self._busy_ticks(ticks) * self._tick_s
 
     def busy_s_by_cpu(self) -> list[float]:
@@ -69,9 +72,12 @@ class PsutilClock:
 
         self._cpu_times = psutil.cpu_times
         self.cpus = psutil.cpu_count() or 1
+        self.stolen_s = 0.0
 
     def busy_s(self) -> float:
-        return self._sum(self._cpu_times())
+        times = self._cpu_times()
+        self.stolen_s = float(getattr(times, "steal", 0.0))
+        return self._sum(times)
 
     @staticmethod
     def _sum(times: object) -> float:

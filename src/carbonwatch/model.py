@@ -15,13 +15,14 @@ from typing import Any, Literal
 
 from carbonwatch.units import J_PER_KWH
 
-Component = Literal["cpu", "gpu", "ram", "disk", "system"]
+# rest: power supply, fans, board and disks, where a model adds them to the others
+Component = Literal["cpu", "gpu", "ram", "disk", "rest", "system"]
 Quality = Literal["measured", "modelled", "assumed"]
 Scope = Literal["process", "machine"]
 Part = Literal["own", "idle", "others", "machine"]
 State = Literal["running", "finished", "failed", "killed"]
 
-COMPONENTS: tuple[Component, ...] = ("cpu", "gpu", "ram", "disk", "system")
+COMPONENTS: tuple[Component, ...] = ("cpu", "gpu", "ram", "disk", "rest", "system")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ class Clock:
     """CPU time of four CPUs that work when told to."""
 
     cpus = 4
+    stolen_s = 0.0
 
     def __init__(self) -> None:
         self.by_cpu_s = [100.0] * 4
@@ -106,6 +107,30 @@ def test_the_count_never_goes_back_and_is_whole(steps: list[tuple[int, list[floa
 
     assert all(before <= after for before, after in pairwise(counts))
     assert all(isinstance(count, int) for count in counts)
+
+
+def test_much_stolen_time_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    model = meter(clock)
+    model.read(0)
+    for second in range(1, 4):
+        clock.stolen_s += 0.4
+        model.read(second * SECOND)
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "10 % of the time of all CPUs went to other guests (steal): their energy is not counted, and cpu:model is "
+        "worth less than it says"
+    ]
+
+
+def test_a_little_stolen_time_is_not_worth_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    model = meter(clock)
+    model.read(0)
+    clock.stolen_s += 0.1
+    model.read(SECOND)
+
+    assert caplog.records == []
 
 
 def test_cpus_that_come_or_go_do_not_stop_the_count() -> None:

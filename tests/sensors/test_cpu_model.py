@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,19 @@ def test_the_power_that_the_user_gives_is_drawn_at_full_load(tmp_path: Path) -> 
     assert meter.domains[0].error == (-0.35, 0.5)
     assert "setting cpu_w" in meter.domains[0].source
     meter.close()
+
+
+def test_what_the_user_says_of_the_hardware_narrows_the_model(tmp_path: Path) -> None:
+    settings = replace(
+        machine(tmp_path, 0.0, 0.0), hardware_cpu="AMD EPYC 7763", hardware_sockets=1, hardware_tdp_w=225.0
+    )
+    meter = detect(settings)
+    meter.close()
+
+    (domain,) = meter.domains
+    assert "model epyc 7763" in domain.source
+    assert "2 of 128 threads of a host" in domain.source
+    assert domain.idle_w == pytest.approx(225 * 2 / 128 * 0.12)
 
 
 def test_a_processor_that_nobody_knows_is_modelled_all_the_same_and_wider(tmp_path: Path) -> None:

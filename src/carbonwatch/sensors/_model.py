@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 
 from carbonwatch.cputime import MachineClock, machine_clock
@@ -12,6 +13,9 @@ from carbonwatch.settings import Settings
 
 Watts = Callable[[float, float], float]  # (load of all CPUs, how unevenly they share it)
 
+log = logging.getLogger(__name__)
+
+_MUCH_STOLEN = 0.05  # of the time of all CPUs
 # CPU time has ticks of 10 ms: over less than five of them a load means little
 _SHORTEST_NS = 50_000_000
 
@@ -38,6 +42,8 @@ class ModelMeter:
         self._last_busy_s = clock.busy_s() if clock else 0.0
         self._seen_ns = 0
         self._seen_s = clock.busy_s_by_cpu() if clock else []
+        self._stolen_s = clock.stolen_s if clock else 0.0
+        self._has_warned = False
         self._counted_nj = 0.0
 
     def read(self, ns: int) -> Mapping[str, int]:
@@ -72,6 +78,7 @@ class ModelMeter:
     def _load(self, by_cpu_s: list[float], step_s: float, ns: int) -> tuple[float, float]:
         """Load of all CPUs since they were seen last, and how unevenly they shared it."""
         elapsed_s = (ns - self._seen_ns) / 1e9
+        self._look_for_theft(elapsed_s)
         if len(by_cpu_s) == len(self._seen_s) > 0:
             loads = [
                 min(1.0, max(0.0, now - then) / elapsed_s) for now, then in zip(by_cpu_s, self._seen_s, strict=True)
@@ -80,6 +87,19 @@ class ModelMeter:
             loads = [min(1.0, step_s / elapsed_s / self._cpus)] * self._cpus
         self._seen_ns, self._seen_s = ns, by_cpu_s
         return sum(loads) / len(loads), concentration(loads)
+
+    def _look_for_theft(self, elapsed_s: float) -> None:
+        """Says once that other guests had much of the CPUs' time: their energy is not counted here."""
+        before_s, self._stolen_s = self._stolen_s, self._clock.stolen_s if self._clock else 0.0
+        share = (self._stolen_s - before_s) / (elapsed_s * self._cpus)
+        if share > _MUCH_STOLEN and not self._has_warned:
+            self._has_warned = True
+            log.warning(
+                "%.0f %% of the time of all CPUs went to other guests (steal): their energy is not counted, and %s is "
+                "worth less than it says",
+                100 * share,
+                self._id,
+            )
 
     def _joules_per_cpu_second(self, load: float, unevenness: float) -> float:
         if load <= 0.0:

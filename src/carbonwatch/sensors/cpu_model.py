@@ -8,6 +8,8 @@ Of a virtual machine it is the share of its host that it was given, idle part in
 from __future__ import annotations
 
 from carbonwatch import hardware, powermodel
+from carbonwatch.cpunames import identify
+from carbonwatch.hardware import Hardware
 from carbonwatch.model import Domain
 from carbonwatch.powermodel import Machine
 from carbonwatch.sensors._model import ModelMeter, Watts, busy_clock
@@ -30,13 +32,32 @@ def detect(settings: Settings) -> ModelMeter:
 def this_machine(settings: Settings, cpus: int) -> Machine:
     """What the model knows of this machine, or of the virtual machine's share of its host."""
     found = hardware.look(cpus, settings.path_procfs, settings.path_sysfs)
-    memory_gb = hardware.memory_gb(settings.path_procfs)
-    if found.is_virtual:
-        return powermodel.describe(found.processor, vcpus=cpus, memory_gb=memory_gb)
-    cores = found.cores_of_socket and found.cores_of_socket * found.sockets
+    given = settings.hardware_cpu
+    processor = found.processor if given is None else identify(given)
+    memory_gb = settings.hardware_ram_gb or hardware.memory_gb(settings.path_procfs)
+    # a guest's own sockets and cores say nothing about its host
+    sockets = _whole(settings.hardware_sockets) or (None if found.is_virtual else found.sockets)
+    cores = _whole(settings.hardware_cores) or (None if found.is_virtual else _cores(found))
+    threads = _whole(settings.hardware_threads) or (None if found.is_virtual else cpus)
     return powermodel.describe(
-        found.processor, sockets=found.sockets, cores=cores, threads=cpus, memory_gb=memory_gb, form=_form(found.form)
+        processor,
+        sockets=sockets,
+        cores=cores,
+        threads=threads if cores is None or threads is None or threads >= cores else None,
+        memory_gb=memory_gb,
+        memory=settings.hardware_memory,
+        form=_form(settings.hardware_form or found.form),
+        vcpus=settings.hardware_vcpus or (cpus if found.is_virtual else None),
+        tdp_w=settings.hardware_tdp_w,
     )
+
+
+def _cores(found: Hardware) -> int | None:
+    return found.cores_of_socket and found.cores_of_socket * found.sockets
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else max(1, round(value))
 
 
 def _form(form: str | None) -> powermodel.Form | None:

@@ -23,7 +23,7 @@ def detect(settings: Settings) -> ModelMeter:
     if given_w is not None:
         domain = Domain("ram:model", "ram", "modelled", "setting ram_w: a constant", error=_GIVEN_ERROR, idle_w=given_w)
         return ModelMeter(domain, lambda *_: given_w, None)
-    if not hardware.memory_gb(settings.path_procfs):
+    if not (settings.hardware_ram_gb or hardware.memory_gb(settings.path_procfs)):
         raise SensorUnavailable(
             "Nothing tells how much memory there is, so what it draws is not known.", "Give its power: ram_w."
         )
