@@ -122,6 +122,7 @@ def test_a_laptop_s_memory_is_soldered_low_power_memory() -> None:
 
 def test_a_rated_power_that_is_given_outranks_the_table_s() -> None:
     assert describe(identify("Xeon Platinum 8380"), tdp_w=200.0).tdp_w == 200.0
+    assert describe(identify("AMD EPYC", Cpuid("AuthenticAMD", 25, 1)), tdp_w=200.0).tier == "A"
 
 
 def test_steps_say_what_was_assumed() -> None:

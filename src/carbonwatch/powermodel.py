@@ -13,7 +13,7 @@ SPECpower_ssj2008 and docs/explanation/power-model.md says how well. A virtual m
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from carbonwatch import tables
@@ -80,17 +80,12 @@ class Machine:
     dynamic: float  # full load's power above idle over TDP, at the wall
     shape: tuple[float, float, float]
     share: float = 1.0  # of its host, for a virtual machine
-    systems: int = 0  # that the coefficients of this microarchitecture were fitted on
+    tier: str = "D"  # how well the processor is known; a microarchitecture and a given TDP are as good as a model
     steps: tuple[str, ...] = ()
 
     @property
     def is_virtual(self) -> bool:
         return self.share < 1.0
-
-    @property
-    def tier(self) -> str:
-        """How well the processor is known; a rated power that the user gives makes it as good as a model."""
-        return self.processor.tier
 
 
 class Tables:
@@ -131,22 +126,41 @@ def describe(
     per_core = _threads_per_core(row, cores, threads)
     rated = tdp_w or processor.tdp_w or _assumed_tdp(row, each)
     idle_w, dynamic = _scaled(row, source, processor, form, sockets, each, rated)
-    steps = [*processor.steps]
-    if known_as:
-        steps.append(known_as)
-    if tdp_w is None and processor.tdp_w is None:
-        steps.append(f"rated power assumed: {rated:.3g} W a socket of {each:g} cores")
     all_threads = max(1, round(sockets * each * per_core))
-    share = min(1.0, vcpus / all_threads) if vcpus else 1.0
-    if vcpus:
-        steps.append(f"{vcpus:g} of {all_threads} threads of a host at {HOST_LOAD:.0%} load")
-    a, b = float(row["f_a"]), float(row["f_b"])
-    shape = (a, b, 1.0 - a - b)  # exactly 1 at full load, whatever the table rounds
-    kind = memory or _memory_kind(row, form, processor)
     return Machine(
-        processor, form, sockets, max(1, round(sockets * each)), all_threads, memory_gb, kind, rated, idle_w, dynamic,
-        shape, share, int(float(row["n_systems"])), tuple(steps),
-    )  # fmt: skip
+        processor=processor,
+        form=form,
+        sockets=sockets,
+        cores=max(1, round(sockets * each)),
+        threads=all_threads,
+        memory_gb=memory_gb,
+        memory=memory or _memory_kind(row, form, processor),
+        tdp_w=rated,
+        idle_w=idle_w,
+        dynamic=dynamic,
+        shape=_shape(row),
+        share=min(1.0, vcpus / all_threads) if vcpus else 1.0,
+        tier="A" if tdp_w and processor.tier == "B" else processor.tier,
+        steps=(*processor.steps, *_assumed(known_as, tdp_w or processor.tdp_w, rated, each, vcpus, all_threads)),
+    )
+
+
+def _assumed(
+    known_as: str, tdp_w: float | None, rated_w: float, cores: float, vcpus: float | None, threads: int
+) -> Iterator[str]:
+    """What was filled in around the processor."""
+    if known_as:
+        yield known_as
+    if tdp_w is None:
+        yield f"rated power assumed: {rated_w:.3g} W a socket of {cores:g} cores"
+    if vcpus:
+        yield f"{vcpus:g} of {threads} threads of a host at {HOST_LOAD:.0%} load"
+
+
+def _shape(row: Row) -> tuple[float, float, float]:
+    """The curve's weights; exactly 1 together, whatever the table rounds."""
+    a, b = float(row["f_a"]), float(row["f_b"])
+    return a, b, 1.0 - a - b
 
 
 def with_memory(machine: Machine, memory_gb: float) -> Machine:
@@ -387,9 +401,3 @@ def _memory_in_node_w(machine: Machine) -> float:
         above = max(0.0, machine.memory_gb - _OLD_MEMORY_GB)
         return per_gb * (machine.memory_gb - above) + _OLD_MEMORY_ABOVE * above
     return per_gb * machine.memory_gb
-
-
-def mean_load(loads: Iterable[float]) -> float:
-    """The load of all cores together."""
-    values = tuple(loads)
-    return math.fsum(values) / len(values) if values else 0.0
