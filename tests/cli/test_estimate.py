@@ -36,6 +36,20 @@ def test_json_has_all_that_is_known(capsys: pytest.CaptureFixture[str]) -> None:
     assert "8 of 160 threads" in found["reason"]
 
 
+def test_what_making_the_machine_emitted_is_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    run("--cpu", "Xeon Platinum 8380", "--sockets", "2", "--ram", "512", "--hours", "8766")
+    last = capsys.readouterr().out.splitlines()[-1]
+
+    assert last.startswith("embodied  472 kg CO2e in 8766 h, 236 kg to 945 kg; not part of the watts")
+
+
+def test_a_guest_has_its_share_of_what_making_its_host_emitted(capsys: pytest.CaptureFixture[str]) -> None:
+    run("--cpu", "Xeon Platinum 8380", "--vcpus", "16", "--ram", "51.2", "--hours", "8766", "--json")
+    found = json.loads(capsys.readouterr().out)["embodied"]
+
+    assert found["share_g"]["value"] == pytest.approx(472_360 / 10, rel=0.001)
+
+
 def test_a_file_of_machines_is_a_line_for_each_and_each_load(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -56,6 +56,14 @@ def test_a_machine_at_full_load_draws_its_full_power() -> None:
     assert model.read(2 * SECOND) == {"cpu:model": 100 * SECOND}
 
 
+def test_work_before_the_first_read_is_nobody_s() -> None:
+    clock = Clock()
+    model = meter(clock)
+    clock.work(1.0)
+
+    assert model.read(5 * SECOND) == {"cpu:model": 0}
+
+
 def test_a_busy_cpu_costs_more_than_an_idle_one_and_two_more_than_one() -> None:
     counts = []
     for busy in ((), (1.0,), (1.0, 1.0)):

@@ -21,10 +21,13 @@ import csv
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 
-from carbonwatch import estimate, powermodel
+from carbonwatch import embodied, estimate, powermodel
+from carbonwatch.embodied import Embodied
 from carbonwatch.errors import SettingsError
 from carbonwatch.estimate import PowerEstimate
+from carbonwatch.units import human_mass
 
 _HEAD = ("id", "load", "watts", "lo80", "hi80", "lo95", "hi95", "tier")
 _TIERS = {
@@ -68,6 +71,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--family", type=int, metavar="N", help="CPUID family, for names without a model.")
     parser.add_argument("--model", type=int, metavar="N", help="CPUID model.")
     parser.add_argument("--stepping", type=int, default=0, metavar="N", help="CPUID stepping.")
+    parser.add_argument(
+        "--hours", type=float, metavar="H", help="Also the share that making the machine has in so many hours."
+    )
     parser.add_argument("--json", action="store_true", help="All that is known, for programs.")
 
 
@@ -76,12 +82,31 @@ def main(args: argparse.Namespace) -> int:
         return _many(args)
     loads = [0.5 if args.load is None else args.load] if args.loads is None else [p / 100 for p in percents(args.loads)]
     found = [_one(args, load) for load in loads]
+    made = None if args.hours is None else _made(args)
     if args.json:
-        shown = [each.as_dict() for each in found]
+        shown = [{**each.as_dict(), **({} if made is None else {"embodied": asdict(made)})} for each in found]
         print(json.dumps(shown[0] if args.loads is None else shown, indent=2))
     else:
         print(summary(found))
+        if made is not None:
+            low, high = (human_mass(value) for value in (made.share_g.low, made.share_g.high))
+            print(
+                f"embodied  {human_mass(made.share_g.value)} CO2e in {args.hours:g} h, {low} to {high}; not part of "
+                f"the watts ({made.source}; {made.lifetime_years:g} years)"
+            )
     return 0
+
+
+def _made(args: argparse.Namespace) -> Embodied:
+    """What making the machine emitted, and the share of the hours and of the virtual machine."""
+    machine, _ = estimate.describe(
+        args.cpu, args.sockets, args.cores, args.threads, args.ram, args.vcpus, args.form, args.memory, args.tdp
+    )
+    form = machine.form if machine.form != "board" else "laptop"
+    # a guest's memory is its own: its host has as much for every share
+    ram_gb = (machine.memory_gb or 0.0) / machine.share
+    total = embodied.total_kg(form, sockets=machine.sockets, ram_gb=ram_gb)
+    return embodied.embodied(total, args.hours * 3600, share=machine.share, form=form)
 
 
 def _one(args: argparse.Namespace, load: float) -> PowerEstimate:

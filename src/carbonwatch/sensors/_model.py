@@ -48,18 +48,26 @@ class ModelMeter:
 
     def read(self, ns: int) -> Mapping[str, int]:
         """Nanojoules since the first read, which starts from 0."""
-        if self._last_ns is None:
-            self._last_ns = self._seen_ns = ns
+        last_ns = self._last_ns
         try:
-            busy_j = self._busy_j(ns)
+            busy_j = self._begin(ns) if last_ns is None else self._busy_j(ns)
         except (OSError, ValueError, IndexError) as error:
             self.failed = {self._id: f"the machine's CPU time can't be read ({error})"}
             return {}
         self.failed = {}
         # watts x nanoseconds are nanojoules
-        self._counted_nj += self._idle_w * max(0, ns - self._last_ns) + busy_j * 1e9
-        self._last_ns = max(ns, self._last_ns)
+        since_ns = ns if last_ns is None else last_ns
+        self._counted_nj += self._idle_w * max(0, ns - since_ns) + busy_j * 1e9
+        self._last_ns = max(ns, since_ns)
         return {self._id: round(self._counted_nj)}
+
+    def _begin(self, ns: int) -> float:
+        """Work before the first read is nobody's."""
+        self._seen_ns = ns
+        self._busy_j(ns)
+        if self._clock is not None:
+            self._seen_s = self._clock.busy_s_by_cpu()
+        return 0.0
 
     def _busy_j(self, ns: int) -> float:
         """Joules above idle power since the last read."""
