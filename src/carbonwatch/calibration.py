@@ -20,7 +20,7 @@ from carbonwatch.errors import CarbonwatchError, SettingsError
 FEWEST = 8  # readings: a line has two ends, and each needs a few to tell noise from load
 LEAST_RANGE = 0.15  # of the highest power inside, from lowest to highest reading
 _SANE_SLOPES = (0.2, 5.0)
-_OUTLIER = 4.0  # times the middle deviation
+_OUTLIER, _NOISE = 4.0, 0.05  # times the middle deviation, and of the reading: what is within either is no outlier
 
 
 class CalibrationError(CarbonwatchError):
@@ -77,7 +77,7 @@ def fit(pairs: Iterable[Pair], machine: str = "", made_at: str = "") -> Calibrat
     b = median(_slopes(seen))
     a_w = median(pair.wall_w - b * pair.inside_w for pair in seen)
     spread_w = median(abs(pair.wall_w - a_w - b * pair.inside_w) for pair in seen)
-    kept = [p for p in seen if abs(p.wall_w - a_w - b * p.inside_w) <= max(_OUTLIER * spread_w, 1e-6 * p.wall_w)]
+    kept = [p for p in seen if abs(p.wall_w - a_w - b * p.inside_w) <= max(_OUTLIER * spread_w, _NOISE * p.wall_w)]
     a_w, b = _least_squares(kept)
     if not _SANE_SLOPES[0] <= b <= _SANE_SLOPES[1]:
         raise CalibrationError(
