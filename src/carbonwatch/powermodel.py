@@ -118,15 +118,13 @@ def describe(
 
     `vcpus` makes it a virtual machine with that many of its host's hardware threads.
     """
-    source = source or Tables()
+    source, form = source or Tables(), form or _form(processor)
     row, known_as = _architecture(processor, source)
-    form = form or _form(processor)
     sockets = sockets or _sockets(row, form, processor, vcpus, cores)
     each = _cores_of_socket(row, processor, sockets, cores)
-    per_core = _threads_per_core(row, cores, threads)
     rated = tdp_w or processor.tdp_w or _assumed_tdp(row, each)
     idle_w, dynamic = _scaled(row, source, processor, form, sockets, each, rated)
-    all_threads = max(1, round(sockets * each * per_core))
+    all_threads = max(1, round(sockets * each * _threads_per_core(row, cores, threads)))
     return Machine(
         processor=processor,
         form=form,

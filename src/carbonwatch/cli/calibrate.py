@@ -6,8 +6,8 @@ machine. Without --plug or --csv you are asked what the meter shows.
 
 Examples:
   carbonwatch calibrate --plug tasmota=http://192.168.1.20
-  carbonwatch calibrate --plug redfish=https://bmc.example --token TOKEN --plot fit.svg
-  carbonwatch calibrate --csv readings.csv        columns time (Unix seconds) and watts
+  carbonwatch calibrate --plug redfish=https://bmc.example --plot fit.svg
+  carbonwatch calibrate --csv readings.csv    columns time (Unix s) and watts
   carbonwatch calibrate --plug ipmitool -- python train.py
 """
 

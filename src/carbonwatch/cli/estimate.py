@@ -1,4 +1,4 @@
-"""Watts of a machine that is only described, with how wide the estimate is and why.
+"""Watts of a machine that is only described, how wide they are and why.
 
 Components are the CPUs and the memory, as counters inside the machine would
 show them; node is the wall, with power supplies, fans, board and disks. With
@@ -9,7 +9,7 @@ show them; node is the wall, with power supplies, fans, board and disks. With
 It prints id,load,watts,lo80,hi80,lo95,hi95,tier with loads in percent.
 
 Examples:
-  carbonwatch estimate --cpu "Xeon Platinum 8380" --sockets 2 --ram 512 --load 0.7
+  carbonwatch estimate --cpu "Xeon Platinum 8380" --sockets 2 --ram 512
   carbonwatch estimate --cpu "AMD EPYC" --family 25 --model 1 --vcpus 2 --ram 24
   carbonwatch estimate --csv servers.csv --loads 0,10,...,100 --boundary node
 """
