@@ -6,7 +6,7 @@ import pytest
 
 from carbonwatch.errors import SensorUnavailable
 from carbonwatch.sensors.cpu_model import detect
-from carbonwatch.settings import Settings
+from carbonwatch.settings import Settings, resolve
 
 SECOND = 10**9
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -109,15 +109,33 @@ def test_what_the_user_says_of_the_hardware_narrows_the_model(tmp_path: Path) ->
     assert domain.idle_w == pytest.approx(225 * 2 / 128 * 0.12)
 
 
-def test_a_processor_that_nobody_knows_is_modelled_all_the_same_and_wider(tmp_path: Path) -> None:
+def test_a_table_of_hardware_in_the_user_s_file_does_so_too(tmp_path: Path) -> None:
+    folder = tmp_path / "config" / "carbonwatch"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text('[hardware]\ncpu = "AMD EPYC 7763"\ntdp_w = 225\n')
+    seen = machine(tmp_path, 0.0, 0.0)
+    paths = {"path_procfs": seen.path_procfs, "path_sysfs": str(tmp_path)}
+    settings = resolve(paths, environ={"XDG_CONFIG_HOME": str(tmp_path / "config")})
+    meter = detect(settings)
+    meter.close()
+
+    assert (settings.hardware_cpu, settings.hardware_tdp_w) == ("AMD EPYC 7763", 225.0)
+    assert "model epyc 7763" in meter.domains[0].source
+
+
+def test_a_processor_that_nobody_knows_is_modelled_all_the_same_wider_and_says_what_would_help(tmp_path: Path) -> None:
+    metal = GUEST.replace(" hypervisor", "")
+    unheard = metal.replace("AuthenticAMD", "Unheard").replace("AMD EPYC", "Emotion Engine")
     known, unknown = (
-        detect(machine(tmp_path, 0.0, 0.0, cpuinfo=GUEST.replace(" hypervisor", "").replace("AMD EPYC", name)))
-        for name in ("AMD EPYC 7763", "Emotion Engine")
+        detect(machine(tmp_path, 0.0, 0.0, cpuinfo=text))
+        for text in (metal.replace("AMD EPYC", "AMD EPYC 7763"), unheard)
     )
     known.close()
     unknown.close()
 
     assert unknown.domains[0].error[1] > known.domains[0].error[1]
+    assert "narrower with its name or its rated power" in unknown.domains[0].source
+    assert "narrower" not in known.domains[0].source
     assert known.domains[0].idle_w
 
 

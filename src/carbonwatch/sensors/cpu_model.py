@@ -18,6 +18,7 @@ from carbonwatch.settings import Settings
 # of full power, where the user says what that is
 _IDLE_SHARE = 0.17
 _GIVEN_ERROR = (-0.35, 0.5)
+_NARROWER = "narrower with its name or its rated power: cpu or tdp_w in [tool.carbonwatch.hardware]"
 
 
 def detect(settings: Settings) -> ModelMeter:
@@ -66,7 +67,8 @@ def _form(form: str | None) -> powermodel.Form | None:
 
 def _domain(machine: Machine, cpus: int) -> Domain:
     idle_w, full_w = powermodel.cpu_w(machine, 0.0), powermodel.cpu_w(machine, 1.0)
-    source = f"model of {cpus} CPUs: {idle_w:.3g} W idle, {full_w:.3g} W at full load ({'; '.join(machine.steps)})"
+    steps = [*machine.steps, *([_NARROWER] if machine.tier in "CD" else [])]
+    source = f"model of {cpus} CPUs: {idle_w:.3g} W idle, {full_w:.3g} W at full load ({'; '.join(steps)})"
     error = powermodel.cpu_band(machine).error90
     return Domain("cpu:model", "cpu", "modelled", source, error=error, idle_w=idle_w)
 
