@@ -514,6 +514,8 @@ def _core(number: str) -> str | None:
         return {"5": "broadwell"}.get(number[2:3], "skylake-client")
     if number[:2] in ("3-", "5-", "7-", "9-"):
         return "alderlake" if number[2:3] == "n" else "raptorlake"
+    if number[2:4] == "-n":
+        return "alderlake"
     match = re.match(r"i[3579]-[a-z]?(\d{3,5})([a-z0-9]*)$", number)
     return _core_generation(match[1], match[2]) if match else None
 
