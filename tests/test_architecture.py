@@ -17,11 +17,13 @@ SRC = TESTS.parent / "src" / "carbonwatch"
 LAYERS = """
     _version units errors folders
     model plugins cputime nvidia tables
+    cpunames
+    hardware powermodel embodied plugs
     settings
     sensors activity grid location environment attribution ledger
     sampler store reports exporters pricing
     tracker
-    codecarbon calculator benchmark profiler distributed testing
+    codecarbon calculator estimate calibration benchmark profiler distributed testing
     __init__
     integrations dashboard server
     cli
@@ -29,11 +31,29 @@ LAYERS = """
 """
 LEVEL = {name: level for level, line in enumerate(LAYERS.split("\n")) for name in line.split()}
 
-UNITS = ("_j", "_nj", "_w", "_s", "_ns", "_g", "_kg", "_kwh", "_l", "_gb", "_j_per_kwh", "_g_per_kwh", "_l_per_kwh")
+UNITS = (
+    "_j",
+    "_nj",
+    "_w",
+    "_s",
+    "_ns",
+    "_g",
+    "_kg",
+    "_kwh",
+    "_l",
+    "_gb",
+    "_years",
+    "_j_per_kwh",
+    "_g_per_kwh",
+    "_l_per_kwh",
+)
 # what has no unit, or that of the thing it belongs to: ratios, counts, and the ends of a Figure or an Intensity
 UNITLESS = {"pue", "share", "part", "factor", "fraction", "error", "time_error", "measured", "cores", "reserved_cores"}
 UNITLESS |= {"value", "low", "high", "scale", "own", "busy", "reserved", "latitude", "longitude"}
-UNITLESS |= {"seconds", "wue"}  # a unit itself; and everybody's name for litres per kWh
+UNITLESS |= {"seconds", "watts", "wue"}  # a unit itself; and everybody's name for litres per kWh
+UNITLESS |= {"load", "concentration", "concentrated", "uneven", "dynamic", "residual", "vcpus", "sockets", "threads"}
+UNITLESS |= {"hardware_sockets", "hardware_cores", "hardware_threads", "hardware_vcpus"}
+UNITLESS |= {"lo95", "lo80", "hi80", "hi95", "a", "b"}  # ends of a value's interval, and a line's terms: P = a + b * x
 # their names, whole
 CODECARBON = {"measure_power_secs"}
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         StoreError,
         Unavailable,
     )
+    from carbonwatch.estimate import PowerEstimate, estimate_power
     from carbonwatch.model import Run
     from carbonwatch.tracker import Measurement, measure
 
@@ -38,6 +39,7 @@ __all__ = [
     "GridUnavailable",
     "Measurement",
     "OfflineEmissionsTracker",
+    "PowerEstimate",
     "Run",
     "SensorUnavailable",
     "SettingsError",
@@ -45,6 +47,7 @@ __all__ = [
     "TaskEmissionsTracker",
     "Unavailable",
     "__version__",
+    "estimate_power",
     "measure",
     "track_emissions",
 ]
@@ -59,6 +62,7 @@ _HOMES = {
         "StoreError",
         "Unavailable",
     ),
+    "estimate": ("PowerEstimate", "estimate_power"),
     "model": ("Run",),
     "tracker": ("Measurement", "measure"),
 }

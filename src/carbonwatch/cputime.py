@@ -15,9 +15,13 @@ class MachineClock(Protocol):
     """Busy CPU time counted up since boot."""
 
     cpus: int
+    stolen_s: float  # CPU seconds that a virtual machine waited for, as `busy_s()` saw them last
 
     def busy_s(self) -> float:
         """CPU seconds that somebody here used: not idle, not waiting, not stolen by other guests."""
+
+    def busy_s_by_cpu(self) -> list[float]:
+        """The same for each CPU; empty where only the sum is known."""
 
     def close(self) -> None:
         """Gives back what it holds open."""
@@ -30,12 +34,22 @@ class ProcStat:
         self._fd = os.open(os.path.join(path_procfs, "stat"), os.O_RDONLY | os.O_CLOEXEC)
         self._tick_s = 1.0 / os.sysconf("SC_CLK_TCK")
         self.cpus = self._count_cpus()
+        self.stolen_s = 0.0
+        self._size = 256 * (self.cpus + 1)  # more than the lines of CPUs take
 
     def busy_s(self) -> float:
         # user nice system idle iowait irq softirq steal guest guest_nice; guest is inside user already
-        ticks = os.pread(self._fd, 256, 0).split(None, 9)
-        user, nice, system, irq, softirq = (int(ticks[i]) for i in (1, 2, 3, 6, 7))
-        return (user + nice + system + irq + softirq) * self._tick_s
+        ticks = os.pread(self._fd, 256, 0).partition(b"\n")[0].split(None, 9)
+        self.stolen_s = int(ticks[8]) * self._tick_s if len(ticks) > 8 else 0.0  # not before Linux 2.6.11
+        return self._busy_ticks(ticks) * self._tick_s
+
+    def busy_s_by_cpu(self) -> list[float]:
+        lines = os.pread(self._fd, self._size, 0).split(b"\n", self.cpus + 1)[1 : self.cpus + 1]
+        return [self._busy_ticks(line.split(None, 9)) * self._tick_s for line in lines if line[:3] == b"cpu"]
+
+    @staticmethod
+    def _busy_ticks(ticks: list[bytes]) -> int:
+        return int(ticks[1]) + int(ticks[2]) + int(ticks[3]) + int(ticks[6]) + int(ticks[7])
 
     def close(self) -> None:
         os.close(self._fd)
@@ -58,11 +72,20 @@ class PsutilClock:
 
         self._cpu_times = psutil.cpu_times
         self.cpus = psutil.cpu_count() or 1
+        self.stolen_s = 0.0
 
     def busy_s(self) -> float:
         times = self._cpu_times()
+        self.stolen_s = float(getattr(times, "steal", 0.0))
+        return self._sum(times)
+
+    @staticmethod
+    def _sum(times: object) -> float:
         parts = ("user", "nice", "system", "irq", "softirq")
         return float(sum(getattr(times, part, 0.0) for part in parts))
+
+    def busy_s_by_cpu(self) -> list[float]:
+        return [self._sum(times) for times in self._cpu_times(percpu=True)]
 
     def close(self) -> None:
         """Nothing is held open."""

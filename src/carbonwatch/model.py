@@ -15,7 +15,8 @@ from typing import Any, Literal
 
 from carbonwatch.units import J_PER_KWH
 
-Component = Literal["cpu", "gpu", "ram", "disk", "system"]
+# rest: power supply, fans, board and disks, where a model adds them to the others
+Component = Literal["cpu", "gpu", "ram", "disk", "rest", "system"]
 Quality = Literal["measured", "modelled", "assumed"]
 Scope = Literal["process", "machine"]
 Part = Literal["own", "idle", "others", "machine"]
@@ -23,7 +24,7 @@ State = Literal["running", "finished", "failed", "killed"]
 Period = Literal["year", "hour"]
 SlotKind = Literal["measured", "estimated", "forecast"]
 
-COMPONENTS: tuple[Component, ...] = ("cpu", "gpu", "ram", "disk", "system")
+COMPONENTS: tuple[Component, ...] = ("cpu", "gpu", "ram", "disk", "rest", "system")
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,13 +27,23 @@ log = logging.getLogger(__name__)
 Subscriber = Callable[[Reading], None]
 
 # sensors that stand in where nothing measures the component
-_STAND_INS = {"cpu_model": "cpu", "ram_model": "ram", "gpu_model": "gpu"}
+_STAND_INS = {"cpu_model": "cpu", "ram_model": "ram", "gpu_model": "gpu", "rest_model": "system"}
 # what decides which meters are opened: trackers that agree on these share one sampler
 _MATTERS = (
     "sensors",
     "gpus",
     "cpu_w",
     "ram_w",
+    "power_boundary",
+    "hardware_cpu",
+    "hardware_tdp_w",
+    "hardware_sockets",
+    "hardware_cores",
+    "hardware_threads",
+    "hardware_ram_gb",
+    "hardware_memory",
+    "hardware_form",
+    "hardware_vcpus",
     "prefer_psys",
     "reserved_cores",
     "path_sysfs",

@@ -4,13 +4,13 @@ A value comes from the call, else from CARBONWATCH_<NAME>, else from a config fi
 `Settings.origin` says which. Command-line flags and the docs' table are made from these fields.
 
 Config files: `[tool.carbonwatch]` in the nearest pyproject.toml upwards, then `carbonwatch/config.toml` in the
-user's config directory.
+user's config directory. A table `hardware` in it holds the settings that begin with hardware_: `tdp_w = 280`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -52,6 +52,16 @@ if TYPE_CHECKING:
         gpus: tuple[str, ...]
         cpu_w: float
         ram_w: float
+        power_boundary: Literal["components", "node"]
+        hardware_cpu: str
+        hardware_tdp_w: float
+        hardware_sockets: float
+        hardware_cores: float
+        hardware_threads: float
+        hardware_ram_gb: float
+        hardware_memory: str
+        hardware_form: Literal["server", "desktop", "laptop", "board"]
+        hardware_vcpus: float
         prefer_psys: bool
         reserved_cores: float
         output_dir: str
@@ -191,13 +201,40 @@ class Settings:
         None, "Water usage effectiveness, in litres per kWh. Default: the cloud region's, else 0.", _not_negative
     )
     sensors: tuple[str, ...] = _setting(
-        ("rapl_powercap", "nvml", "cpu_model", "ram_model"),
+        ("rapl_powercap", "nvml", "cpu_model", "ram_model", "rest_model"),
         "Sensors to try, in order; a model stands in only where nothing before it measures the component.",
     )
     exporters: tuple[str, ...] = _setting((), "Where a finished run is written besides the store.")
     gpus: tuple[str, ...] = _setting((), "GPUs to read: indices or UUIDs. Default: those that the program can see.")
     cpu_w: float | None = _setting(None, "Power of all CPUs at full load, in W, for the CPU model.", _positive)
     ram_w: float | None = _setting(None, "Power of the memory, in W, for the RAM model.", _positive)
+    power_boundary: str = _setting(
+        "components",
+        "What models count: `components`, as counters inside the machine would, or `node`, the wall: also power "
+        "supply, fans, board and disks.",
+        _one_of("components", "node"),
+    )
+    hardware_cpu: str | None = _setting(None, "Name of the processor, where the system hides it.")
+    hardware_tdp_w: float | None = _setting(None, "Rated power of one processor, in W.", _positive)
+    hardware_sockets: float | None = _setting(
+        None, "Processors in the machine, or in the virtual machine's host.", _positive
+    )
+    hardware_cores: float | None = _setting(
+        None, "Cores in total, of the host where it is a virtual machine.", _positive
+    )
+    hardware_threads: float | None = _setting(
+        None, "Hardware threads in total, of the host where it is a virtual machine.", _positive
+    )
+    hardware_ram_gb: float | None = _setting(None, "Memory of this machine, in GB.", _positive)
+    hardware_memory: str | None = _setting(
+        None, "Generation of the memory: ddr3, ddr4, ddr5, lpddr.", _one_of("ddr2", "ddr3", "ddr4", "ddr5", "lpddr")
+    )
+    hardware_form: str | None = _setting(
+        None, "Kind of machine: server, desktop, laptop or board.", _one_of("server", "desktop", "laptop", "board")
+    )
+    hardware_vcpus: float | None = _setting(
+        None, "Hardware threads of its host that this virtual machine has. Default: its CPUs.", _positive
+    )
     prefer_psys: bool = _setting(False, "Count the platform domain (psys) instead of the packages inside it.")
     reserved_cores: float | None = _setting(
         None,
@@ -376,7 +413,15 @@ def _read_toml(path: str, table: tuple[str, ...]) -> dict[str, Any]:
         raise SettingsError(
             f"{'.'.join(table)} in {path} is no table, so no setting can be read from it. Write [{'.'.join(table)}]."
         )
-    return {k.replace("-", "_"): v for k, v in values.items()}
+    return {k.replace("-", "_"): v for k, v in _flat(values)}
+
+
+def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if name == "hardware" and isinstance(value, dict):
+            yield from ((f"hardware_{key}", each) for key, each in value.items())
+        else:
+            yield name, value
 
 
 def _typed(name: str, value: Any, source: str) -> Any:

@@ -23,7 +23,14 @@ UNKNOWN = "unknown"
 TOTAL = "all"
 LEGEND = "own: this program · idle: spent on nobody's work · others: other programs"
 
-_COMPONENTS: dict[Component, str] = {"cpu": "CPU", "gpu": "GPU", "ram": "RAM", "disk": "disk", "system": "system"}
+_COMPONENTS: dict[Component, str] = {
+    "cpu": "CPU",
+    "gpu": "GPU",
+    "ram": "RAM",
+    "disk": "disk",
+    "system": "system",
+    "rest": "rest",
+}
 _QUALITIES: tuple[Quality, ...] = ("measured", "modelled", "assumed")
 _HEADLINES: dict[Part, str] = {"own": "this program's own share", "machine": "all that the machine used"}
 _STATES = {

@@ -1,121 +1,90 @@
-"""Energy of the CPUs where nothing measures it: so much for being there, so much per busy CPU second.
+"""Energy of the CPUs where nothing measures it, from what processor this is and how loaded each CPU is.
 
-Linear in busy time, so that the parts of any cut add up. The two ends are 12 % and 71 % of the rated power (TDP): a
-fit on SPECpower_ssj2008 and RAPL data, P = TDP x (0.12 + 0.8 x 0.74 x load), for the processor package alone.
+The watts, and how wide they are, come from `carbonwatch.powermodel`: those that a counter of all packages would show.
+Of a virtual machine it is the share of its host that it was given, idle part included; time that other guests took
+(steal) and time spent waiting are not counted.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-
-from carbonwatch.cputime import MachineClock, machine_clock
-from carbonwatch.errors import SensorUnavailable, Unavailable
+from carbonwatch import hardware, powermodel
+from carbonwatch.cpunames import identify
+from carbonwatch.hardware import Hardware
 from carbonwatch.model import Domain
+from carbonwatch.powermodel import Machine
+from carbonwatch.sensors._model import ModelMeter, Watts, busy_clock
 from carbonwatch.settings import Settings
 
-IDLE_SHARE = 0.12  # of the rated power
-FULL_SHARE = 0.12 + 0.8 * 0.74
-RATED_W_PER_CPU = 3.5  # assumption: servers and laptops are rated at 2 to 3.5 W per hardware thread
+# of full power, where the user says what that is
+_IDLE_SHARE = 0.17
+_GIVEN_ERROR = (-0.35, 0.5)
+_NARROWER = "narrower with its name or its rated power: cpu or tdp_w in [tool.carbonwatch.hardware]"
 
 
-class LinearModel:
-    """Joules that grow with time, and with everybody's CPU time where that makes a difference."""
-
-    def __init__(self, domain: Domain, full_w: float, clock: MachineClock | None) -> None:
-        self.domains = (domain,)
-        self.rejected: Mapping[str, str] = {}
-        self.failed: Mapping[str, str] = {}
-        self._id = domain.id
-        self._idle_w = domain.idle_w or 0.0
-        self._w_per_busy_cpu = (full_w - self._idle_w) / clock.cpus if clock else 0.0
-        self._clock = clock
-        self._is_open = True
-        self._first_ns: int | None = None
-        self._last_busy_s = clock.busy_s() if clock else 0.0
-        self._busy_s = 0.0
-        self._counted_nj = 0
-
-    def read(self, ns: int) -> Mapping[str, int]:
-        """Nanojoules since the first read, which starts from 0."""
-        first_ns = self._first_ns = ns if self._first_ns is None else self._first_ns
-        try:
-            self._work()
-        except (OSError, ValueError, IndexError) as error:
-            self.failed = {self._id: f"the machine's CPU time can't be read ({error})"}
-            return {}
-        self.failed = {}
-        # watts x nanoseconds are nanojoules
-        counted_nj = round(self._idle_w * (ns - first_ns) + self._w_per_busy_cpu * self._busy_s * 1e9)
-        self._counted_nj = max(self._counted_nj, counted_nj)
-        return {self._id: self._counted_nj}
-
-    def _work(self) -> None:
-        if not self._is_open:
-            raise ValueError("the meter is closed")
-        if self._clock is None:
-            return
-        busy_s = self._clock.busy_s()
-        # a CPU that was taken out may set the machine's count back
-        self._busy_s += max(0.0, busy_s - self._last_busy_s)
-        self._last_busy_s = busy_s
-
-    def close(self) -> None:
-        """Gives back the file of CPU time."""
-        self._is_open = False
-        if self._clock is not None:
-            clock, self._clock = self._clock, None
-            clock.close()
-
-
-def detect(settings: Settings) -> LinearModel:
+def detect(settings: Settings) -> ModelMeter:
     """A model of all CPUs. Raises SensorUnavailable where nothing tells how busy they are."""
     clock = busy_clock(settings)
-    full_w, idle_w = power_w(settings.cpu_w, clock.cpus)
-    return LinearModel(_domain(settings, clock.cpus, full_w, idle_w), full_w, clock)
+    machine = this_machine(settings, clock.cpus)
+    if settings.cpu_w is not None:
+        return ModelMeter(_given(machine, clock.cpus, settings.cpu_w), _scaled(machine, settings.cpu_w), clock)
+    return ModelMeter(_domain(machine, clock.cpus), lambda load, uneven: powermodel.cpu_w(machine, load, uneven), clock)
 
 
-def busy_clock(settings: Settings) -> MachineClock:
-    """A clock of everybody's CPU time that has been read once. Raises SensorUnavailable without one."""
-    try:
-        clock = machine_clock(settings.path_procfs)
-    except Unavailable as error:
-        raise SensorUnavailable(error.reason, error.remedy) from error
-    try:
-        clock.busy_s()
-    except (OSError, ValueError, IndexError) as error:
-        clock.close()
-        raise SensorUnavailable(
-            f"{settings.path_procfs}/stat is not a count of CPU time ({error}).", "Check the setting path_procfs."
-        ) from error
-    return clock
-
-
-def power_w(cpu_w: float | None, cpus: int) -> tuple[float, float]:
-    """Watts of all CPUs at full load and at none. `cpu_w` is the former, as given by the user."""
-    full_w = RATED_W_PER_CPU * cpus * FULL_SHARE if cpu_w is None else cpu_w
-    return full_w, full_w * IDLE_SHARE / FULL_SHARE
-
-
-def _domain(settings: Settings, cpus: int, full_w: float, idle_w: float) -> Domain:
-    basis = f"assumed {RATED_W_PER_CPU} W rated per CPU" if settings.cpu_w is None else "setting cpu_w"
-    source = (
-        f"model of {cpus} CPUs ({cpu_name(settings.path_procfs)}): {idle_w:.3g} W idle, {full_w:.3g} W at full load; "
-        f"{basis}, fit on SPECpower and RAPL data"
+def this_machine(settings: Settings, cpus: int) -> Machine:
+    """What the model knows of this machine, or of the virtual machine's share of its host."""
+    found = hardware.look(cpus, settings.path_procfs, settings.path_sysfs)
+    given = settings.hardware_cpu
+    processor = found.processor if given is None else identify(given)
+    memory_gb = settings.hardware_ram_gb or hardware.memory_gb(settings.path_procfs)
+    # a guest's own sockets and cores say nothing about its host
+    sockets = _whole(settings.hardware_sockets) or (None if found.is_virtual else found.sockets)
+    cores = _whole(settings.hardware_cores) or (None if found.is_virtual else _cores(found))
+    threads = _whole(settings.hardware_threads) or (None if found.is_virtual else cpus)
+    return powermodel.describe(
+        processor,
+        sockets=sockets,
+        cores=cores,
+        threads=threads if cores is None or threads is None or threads >= cores else None,
+        memory_gb=memory_gb,
+        memory=settings.hardware_memory,
+        form=_form(settings.hardware_form or found.form),
+        vcpus=settings.hardware_vcpus or (cpus if found.is_virtual else None),
+        tdp_w=settings.hardware_tdp_w,
     )
-    error = (-0.5, 1.0) if settings.cpu_w is None else (-0.35, 0.5)
+
+
+def _cores(found: Hardware) -> int | None:
+    return found.cores_of_socket and found.cores_of_socket * found.sockets
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else max(1, round(value))
+
+
+def _form(form: str | None) -> powermodel.Form | None:
+    return next((known for known in powermodel.FORMS if known == form), None)
+
+
+def _domain(machine: Machine, cpus: int) -> Domain:
+    idle_w, full_w = powermodel.cpu_w(machine, 0.0), powermodel.cpu_w(machine, 1.0)
+    steps = [*machine.steps, *([_NARROWER] if machine.tier in "CD" else [])]
+    source = f"model of {cpus} CPUs: {idle_w:.3g} W idle, {full_w:.3g} W at full load ({'; '.join(steps)})"
+    error = powermodel.cpu_band(machine).error90
     return Domain("cpu:model", "cpu", "modelled", source, error=error, idle_w=idle_w)
 
 
-def cpu_name(path_procfs: str) -> str:
-    """What the processor calls itself, or its architecture where it does not."""
-    try:
-        with open(os.path.join(path_procfs, "cpuinfo"), "rb", buffering=0) as file:
-            text = file.read(4096).decode(errors="replace")
-    except OSError:
-        text = ""
-    for line in text.splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() == "model name" and value.strip():
-            return value.strip()
-    return os.uname().machine if hasattr(os, "uname") else "unnamed"
+def _given(machine: Machine, cpus: int, full_w: float) -> Domain:
+    idle_w = full_w * _IDLE_SHARE
+    basis = f"setting cpu_w; curve: {machine.steps[1]}"
+    source = f"model of {cpus} CPUs: {idle_w:.3g} W idle, {full_w:.3g} W at full load ({basis})"
+    return Domain("cpu:model", "cpu", "modelled", source, error=_GIVEN_ERROR, idle_w=idle_w)
+
+
+def _scaled(machine: Machine, full_w: float) -> Watts:
+    """The processor's curve between a sixth of the given power and all of it."""
+    idle_w = full_w * _IDLE_SHARE
+
+    def watts(load: float, uneven: float) -> float:
+        return idle_w + (full_w - idle_w) * powermodel.curve(machine.shape, load, uneven)
+
+    return watts

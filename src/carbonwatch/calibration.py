@@ -1,0 +1,228 @@
+"""A straight line from what is counted inside a machine to what a meter at its wall shows.
+
+    wall = a + b * inside
+
+a holds what draws always (fans, board, disks), b what is lost on the way (power supply). One line for a machine, with
+its residual, the range that it was seen in and the hardware it belongs to; beyond the range it is not to be believed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+from carbonwatch.errors import CarbonwatchError, SettingsError
+
+FEWEST = 8  # readings: a line has two ends, and each needs a few to tell noise from load
+LEAST_RANGE = 0.15  # of the highest power inside, from lowest to highest reading
+_SANE_SLOPES = (0.2, 5.0)
+_OUTLIER, _NOISE = 4.0, 0.05  # times the middle deviation, and of the reading: what is within either is no outlier
+
+
+class CalibrationError(CarbonwatchError):
+    """Readings that no line can be drawn through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What was counted inside and shown at the wall over the same seconds."""
+
+    inside_w: float
+    wall_w: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A machine's line, and how far it can be trusted."""
+
+    a_w: float
+    b: float
+    residual: float  # middle relative deviation of the readings from the line
+    from_w: float  # power inside, between which readings were taken
+    to_w: float
+    readings: int
+    left_out: int  # readings that were far off the others
+    machine: str  # fingerprint of the hardware
+    made_at: str = ""  # ISO date
+
+    def wall_w(self, inside_w: float) -> float:
+        """Watts at the wall. Raises CalibrationError far outside the range that was seen."""
+        if not self.covers(inside_w):
+            raise CalibrationError(
+                f"{inside_w:.3g} W is outside {self.from_w:.3g} to {self.to_w:.3g} W, where the wall was read, so the "
+                "line says nothing there. Calibrate again with that load."
+            )
+        return self.a_w + self.b * inside_w
+
+    def covers(self, inside_w: float) -> bool:
+        """Whether the line was seen there, give or take a tenth."""
+        margin_w = (self.to_w - self.from_w) * 0.1
+        return self.from_w - margin_w <= inside_w <= self.to_w + margin_w
+
+    def __str__(self) -> str:
+        return (
+            f"wall = {self.a_w:.4g} W + {self.b:.4g} x inside, residual {self.residual:.1%}, "
+            f"seen from {self.from_w:.3g} to {self.to_w:.3g} W"
+        )
+
+
+def fit(pairs: Iterable[Pair], machine: str = "", made_at: str = "") -> Calibration:
+    """The line through readings, a few of which may be wrong. Raises CalibrationError where there is none."""
+    seen = sorted(pairs, key=lambda pair: pair.inside_w)
+    _check(seen)
+    b = median(_slopes(seen))
+    a_w = median(pair.wall_w - b * pair.inside_w for pair in seen)
+    spread_w = median(abs(pair.wall_w - a_w - b * pair.inside_w) for pair in seen)
+    kept = [p for p in seen if abs(p.wall_w - a_w - b * p.inside_w) <= max(_OUTLIER * spread_w, _NOISE * p.wall_w)]
+    a_w, b = _least_squares(kept)
+    if not _SANE_SLOPES[0] <= b <= _SANE_SLOPES[1]:
+        raise CalibrationError(
+            f"The wall grew by {b:.2g} W for each W inside, which no machine does: the meter shows another machine, or "
+            "another time. Check which plug it is, and that clocks agree."
+        )
+    residual = median(abs(pair.wall_w / (a_w + b * pair.inside_w) - 1.0) for pair in kept)
+    ends = kept[0].inside_w, kept[-1].inside_w
+    return Calibration(a_w, b, residual, *ends, len(kept), len(seen) - len(kept), machine, made_at)
+
+
+def _check(seen: Sequence[Pair]) -> None:
+    if len(seen) < FEWEST:
+        raise CalibrationError(
+            f"There are {len(seen)} readings of the wall, and a line needs {FEWEST} at least: fewer can't tell load "
+            "from noise. Measure longer, or read more often."
+        )
+    if any(not 0 < value < float("inf") for pair in seen for value in (pair.inside_w, pair.wall_w)):
+        raise CalibrationError("A reading is 0 W, negative or no number, so the meter did not work. Check it.")
+    low_w, high_w = seen[0].inside_w, seen[-1].inside_w
+    if high_w - low_w < LEAST_RANGE * high_w:
+        raise CalibrationError(
+            f"Power inside was {low_w:.3g} to {high_w:.3g} W all the time, so nothing tells how the wall follows it. "
+            "Let the machine idle for a while and then work."
+        )
+
+
+def _slopes(seen: Sequence[Pair]) -> list[float]:
+    """Of pairs that are apart: two readings of one load have a slope of noise alone."""
+    least_w = (seen[-1].inside_w - seen[0].inside_w) * 0.1
+    return [
+        (q.wall_w - p.wall_w) / (q.inside_w - p.inside_w)
+        for at, p in enumerate(seen)
+        for q in seen[at + 1 :]
+        if q.inside_w - p.inside_w > least_w
+    ]
+
+
+def _least_squares(pairs: Sequence[Pair]) -> tuple[float, float]:
+    count = len(pairs)
+    x, y = sum(p.inside_w for p in pairs) / count, sum(p.wall_w for p in pairs) / count
+    b = sum((p.inside_w - x) * (p.wall_w - y) for p in pairs) / sum((p.inside_w - x) ** 2 for p in pairs)
+    return y - b * x, b
+
+
+def collect(
+    inside_j: Callable[[], tuple[int, float]],
+    wall_w: Callable[[], float],
+    wait: Callable[[], object],
+    count: int,
+    seen: Callable[[Pair], object] = lambda _: None,
+) -> list[Pair]:
+    """Readings of both, one a wait. `inside_j` gives an instant in ns and joules counted up to it.
+
+    The wall is read at both ends of each wait, and their mean is set against the power inside between them.
+    """
+    pairs = []
+    (ns, counted_j), before_w = inside_j(), wall_w()
+    for _ in range(count):
+        wait()
+        (now_ns, now_j), after_w = inside_j(), wall_w()
+        if now_ns > ns:
+            pair = Pair((now_j - counted_j) / (now_ns - ns) * 1e9, (before_w + after_w) / 2)
+            pairs.append(pair)
+            seen(pair)
+        ns, counted_j, before_w = now_ns, now_j, after_w
+    return pairs
+
+
+# --- kept beside the user's settings, one for each machine
+
+
+def store_file(environ: Mapping[str, str]) -> str:
+    """The file that keeps the lines of this user's machines."""
+    home = environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    return os.path.join(home, "carbonwatch", "calibration.json")
+
+
+def save(calibration: Calibration, path: str) -> None:
+    """Keeps a line; one of the same machine is replaced."""
+    every = _read(path)
+    every[calibration.machine] = asdict(calibration)
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    with open(f"{path}.new", "w", encoding="utf-8") as file:
+        json.dump(every, file, indent=2)
+    os.replace(f"{path}.new", path)
+
+
+def load(path: str, machine: str) -> Calibration | None:
+    """The line of a machine; None where there is none, or where the hardware is another by now."""
+    kept = _read(path).get(machine)
+    return Calibration(**kept) if kept else None
+
+
+def _read(path: str) -> dict[str, dict[str, Any]]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            found: dict[str, dict[str, Any]] = json.load(file)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"{path} can't be read ({error}), so calibrations would be lost. Mend or move it."
+        ) from error
+    return found
+
+
+# --- a picture of it
+
+
+def plot(pairs: Sequence[Pair], line: Calibration) -> str:
+    """The readings and the line above, what is left of each below; as SVG."""
+    width, height, margin = 640, 300, 56
+    low_w, high_w = min(p.inside_w for p in pairs), max(p.inside_w for p in pairs)
+    top_w = max(p.wall_w for p in pairs) * 1.05
+    rest = [(p.wall_w / (line.a_w + line.b * p.inside_w) - 1.0) for p in pairs]
+    most = max(0.01, *(abs(value) for value in rest)) * 1.1
+
+    def x(inside_w: float) -> float:
+        return margin + (inside_w - low_w) / (high_w - low_w or 1.0) * (width - 2 * margin)
+
+    def y(wall_w: float) -> float:
+        return height - margin / 2 - wall_w / top_w * (height - margin)
+
+    def z(value: float) -> float:
+        return height + 90 - value / most * 70
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height + 200}" '
+        'font-family="sans-serif" font-size="12">',
+        f'<rect width="{width}" height="{height + 200}" fill="white"/>',
+        f'<text x="{margin}" y="18">{line}</text>',
+        f'<line x1="{x(low_w):.1f}" y1="{y(line.a_w + line.b * low_w):.1f}" x2="{x(high_w):.1f}" '
+        f'y2="{y(line.a_w + line.b * high_w):.1f}" stroke="#b33"/>',
+        f'<line x1="{margin}" y1="{z(0):.1f}" x2="{width - margin}" y2="{z(0):.1f}" stroke="#b33"/>',
+    ]
+    for pair, value in zip(pairs, rest, strict=True):
+        parts.append(
+            f'<circle cx="{x(pair.inside_w):.1f}" cy="{y(pair.wall_w):.1f}" r="3" fill="#36c" fill-opacity="0.6"/>'
+        )
+        parts.append(f'<circle cx="{x(pair.inside_w):.1f}" cy="{z(value):.1f}" r="3" fill="#36c" fill-opacity="0.6"/>')
+    parts += [
+        f'<text x="4" y="{y(top_w) + 12:.1f}">{top_w:.3g} W at the wall</text>',
+        f'<text x="4" y="{z(most) + 4:.1f}">+{most:.1%}</text><text x="4" y="{z(-most) + 4:.1f}">-{most:.1%}</text>',
+        f'<text x="{margin}" y="{height + 186}">{low_w:.3g} W inside</text>',
+        f'<text x="{width - margin}" y="{height + 186}" text-anchor="end">{high_w:.3g} W</text></svg>',
+    ]
+    return "\n".join(parts)

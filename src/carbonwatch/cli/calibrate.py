@@ -1,0 +1,181 @@
+"""Fit what is counted or modelled here to a meter at the wall.
+
+The machine idles, then works at several loads, while the meter is read; a line
+is fitted through the readings, shown with its residual, and kept for this
+machine. Without --plug or --csv you are asked what the meter shows.
+
+Examples:
+  carbonwatch calibrate --plug tasmota=http://192.168.1.20
+  carbonwatch calibrate --plug redfish=https://bmc.example --plot fit.svg
+  carbonwatch calibrate --csv readings.csv    columns time (Unix s) and watts
+  carbonwatch calibrate --plug ipmitool -- python train.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import datetime
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from carbonwatch import calibration, hardware, plugs, settings
+from carbonwatch.calibration import CalibrationError, Pair
+from carbonwatch.errors import SettingsError
+from carbonwatch.sampler import Sampler, open_sampler
+
+LOADS = (0.0, 0.25, 0.5, 0.75, 1.0)
+_SETTLE_S = 5.0
+# works for a share of each tenth of a second
+_WORK = """
+import sys, time
+share = float(sys.argv[1])
+while True:
+    end = time.monotonic() + 0.1 * share
+    while time.monotonic() < end:
+        pass
+    time.sleep(0.1 * (1 - share))
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    wall = parser.add_mutually_exclusive_group()
+    wall.add_argument("--plug", metavar="KIND=URL", help=f"The meter: {', '.join(plugs.ANSWERS)} or ipmitool.")
+    wall.add_argument("--csv", metavar="FILE", help="Readings with their time, written by another program meanwhile.")
+    parser.add_argument("--token", help="Password or access token of the meter.")
+    parser.add_argument("--seconds", type=float, default=30.0, metavar="S", help="Length of each load. Default: 30.")
+    parser.add_argument("--every", type=float, default=2.0, metavar="S", help="Seconds between readings. Default: 2.")
+    parser.add_argument("--plot", metavar="FILE.svg", help="Draws readings, line and residuals.")
+    parser.add_argument("--no-save", action="store_true", help="Shows the line and keeps nothing.")
+    parser.add_argument("command", nargs="*", metavar="COMMAND", help="Your own load, instead of ours.")
+
+
+def main(args: argparse.Namespace) -> int:
+    if not 0 < args.every <= args.seconds < float("inf"):
+        raise SettingsError(
+            f"--every is {args.every:g} and --seconds {args.seconds:g}; a load needs one reading at least."
+        )
+    chosen = settings.resolve()
+    sampler = open_sampler(chosen)
+    try:
+        pairs = _pairs(args, sampler)
+    finally:
+        sampler.close()
+    machine = fingerprint(chosen.path_procfs, chosen.path_sysfs)
+    line = calibration.fit(pairs, machine, datetime.date.today().isoformat())
+    print(f"{line}\n{line.readings} readings, {line.left_out} left out as far off the others; machine {machine}")
+    if args.plot:
+        with open(args.plot, "w", encoding="utf-8") as file:
+            file.write(calibration.plot(pairs, line))
+    if not args.no_save:
+        path = calibration.store_file(os.environ)
+        calibration.save(line, path)
+        print(f"Kept in {path}.")
+    return 0
+
+
+def fingerprint(path_procfs: str, path_sysfs: str) -> str:
+    """What a calibration belongs to: another processor or memory is another machine."""
+    found = hardware.look(os.cpu_count() or 1, path_procfs, path_sysfs)
+    memory_gb = hardware.memory_gb(path_procfs)
+    size = "?" if memory_gb is None else f"{memory_gb:.0f}"
+    return f"{found.name or 'unnamed'}, {found.threads} threads, {size} GB"
+
+
+def inside(sampler: Sampler) -> tuple[int, float]:
+    """Instant, and joules of all domains counted up to it."""
+    reading = sampler.read()
+    return reading.ns, sum(reading.energy_nj[d.id] for d in sampler.domains if d.id in reading.energy_nj) / 1e9
+
+
+def _pairs(args: argparse.Namespace, sampler: Sampler) -> list[Pair]:
+    if args.csv:
+        return _beside_a_file(args, sampler)
+    count = max(1, round(args.seconds / args.every))
+    if args.plug:
+        wall = plugs.open_plug(args.plug, args.token)
+        wall()  # fails here, not after minutes
+        pairs: list[Pair] = []
+        for _ in _phases(args.command):
+            pairs += calibration.collect(
+                lambda: inside(sampler), wall, lambda: time.sleep(args.every), count, _progress
+            )
+        return pairs
+    return [_asked(sampler, args.seconds) for _ in range(2) for _ in _phases(args.command)]
+
+
+def _phases(command: Sequence[str]) -> Iterator[None]:
+    """Idle, then each load, settled."""
+    for load in (0.0, 1.0) if command else LOADS:
+        with _working(load, command):
+            print(f"load {load:.0%}", file=sys.stderr)
+            time.sleep(_SETTLE_S)
+            yield
+
+
+@contextmanager
+def _working(load: float, command: Sequence[str]) -> Iterator[None]:
+    words = [list(command)] if command else [[sys.executable, "-c", _WORK, str(load)]] * (os.cpu_count() or 1)
+    workers = [subprocess.Popen(each, stdout=subprocess.DEVNULL) for each in words] if load else []
+    try:
+        yield
+    finally:
+        for worker in workers:
+            worker.terminate()
+            worker.wait()
+
+
+def _progress(pair: Pair) -> None:
+    print(f"  inside {pair.inside_w:8.4g} W   wall {pair.wall_w:8.4g} W", file=sys.stderr)
+
+
+def _asked(sampler: Sampler, seconds: float) -> Pair:
+    before_ns, before_j = inside(sampler)
+    time.sleep(seconds)
+    ns, joules = inside(sampler)
+    print("The meter at the wall shows, in W: ", end="", file=sys.stderr, flush=True)
+    try:
+        wall_w = float(sys.stdin.readline().replace(",", "."))
+    except ValueError as error:
+        raise CalibrationError("That is no number of watts, so there is nothing to fit.") from error
+    return Pair((joules - before_j) / (ns - before_ns) * 1e9, wall_w)
+
+
+def _beside_a_file(args: argparse.Namespace, sampler: Sampler) -> list[Pair]:
+    spans: list[tuple[float, float, float]] = []
+    for _ in _phases(args.command):
+        for _ in range(max(1, round(args.seconds / args.every))):
+            began_s, (before_ns, before_j) = time.time(), inside(sampler)
+            time.sleep(args.every)
+            ns, joules = inside(sampler)
+            spans.append((began_s, time.time(), (joules - before_j) / (ns - before_ns) * 1e9))
+    return joined(spans, readings(args.csv))
+
+
+def readings(path: str) -> list[tuple[float, float]]:
+    """Time and watts of a file of readings."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            return [_reading(row) for row in csv.DictReader(file)]
+    except (OSError, ValueError, KeyError) as error:
+        raise SettingsError(
+            f"{path} can't be read as readings ({error!r}). It needs the columns time, in Unix seconds, and watts."
+        ) from error
+
+
+def _reading(row: Mapping[str, str]) -> tuple[float, float]:
+    return float(row["time"]), float(row["watts"])
+
+
+def joined(spans: Sequence[tuple[float, float, float]], found: Sequence[tuple[float, float]]) -> list[Pair]:
+    """Power inside over each span beside the mean of the wall's readings in it; spans without any are left out."""
+    pairs = []
+    for start_s, end_s, inside_w in spans:
+        walls = [watts for at_s, watts in found if start_s <= at_s <= end_s]
+        if walls:
+            pairs.append(Pair(inside_w, sum(walls) / len(walls)))
+    return pairs

@@ -1,0 +1,155 @@
+"""Watts of a machine that is only described: by a processor's name, sockets, memory, load."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from carbonwatch import powermodel
+from carbonwatch.cpunames import Cpuid, identify
+from carbonwatch.errors import SettingsError
+from carbonwatch.powermodel import Band, Machine
+
+BOUNDARIES = ("components", "node")
+_GB_PER_CORE = 4.0  # where nothing tells: an assumption, and what clouds sell
+_VENDORS = {"intel": "GenuineIntel", "amd": "AuthenticAMD"}
+
+
+@dataclass(frozen=True, slots=True)
+class PowerEstimate:
+    """Watts at one load, how wide they are, how well the machine is known and why."""
+
+    load: float
+    boundary: str  # "components": CPUs and memory, as counters would show; "node": the wall
+    watts: float
+    lo80: float
+    hi80: float
+    lo95: float
+    hi95: float
+    tier: str  # A: the model is known, B its microarchitecture, C its maker, D nothing
+    reason: str
+    parts_w: dict[str, float]  # they add up to the watts
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def estimate_power(
+    cpu: str,
+    *,
+    sockets: int | None = None,
+    cores: int | None = None,
+    threads: int | None = None,
+    ram_gb: float | None = None,
+    load: float = 0.5,
+    vcpus: float | None = None,
+    boundary: str = "components",
+    form: str | None = None,
+    memory: str | None = None,
+    tdp_w: float | None = None,
+    family: int | None = None,
+    model: int | None = None,
+    stepping: int = 0,
+) -> PowerEstimate:
+    """Watts that a machine draws at a load from 0 to 1, with its 80 % and 95 % intervals.
+
+    `cores` and `threads` are of all sockets. `vcpus` makes it a virtual machine on such a host. `family` and `model`
+    are CPUID's, for names that hold no model ("AMD EPYC").
+    """
+    machine, notes = describe(
+        cpu, sockets, cores, threads, ram_gb, vcpus, form, memory, tdp_w, _cpuid(cpu, family, model, stepping)
+    )
+    return at_load(machine, load, boundary, notes)
+
+
+def describe(
+    cpu: str,
+    sockets: int | None = None,
+    cores: int | None = None,
+    threads: int | None = None,
+    ram_gb: float | None = None,
+    vcpus: float | None = None,
+    form: str | None = None,
+    memory: str | None = None,
+    tdp_w: float | None = None,
+    cpuid: Cpuid | None = None,
+) -> tuple[Machine, tuple[str, ...]]:
+    """The machine, and what was assumed about it. Raises SettingsError where the description makes no sense."""
+    _check(sockets=sockets, cores=cores, threads=threads, ram_gb=ram_gb, vcpus=vcpus, tdp_w=tdp_w)
+    if cores and sockets and cores < sockets:
+        raise SettingsError(f"cores is {cores} and sockets {sockets}; cores are counted over all sockets.")
+    if threads and cores and threads < cores:
+        raise SettingsError(f"threads is {threads} and cores {cores}; a core has one thread at least.")
+    known_form = next((name for name in powermodel.FORMS if name == form), None)
+    if form is not None and known_form is None:
+        raise SettingsError(f"form is {form!r}; it must be one of {', '.join(powermodel.FORMS)}.")
+    if memory is not None and memory not in powermodel.MEMORY_KINDS:
+        raise SettingsError(f"memory is {memory!r}; it must be one of {', '.join(powermodel.MEMORY_KINDS)}.")
+    machine = powermodel.describe(
+        identify(cpu, cpuid),
+        sockets=sockets,
+        cores=cores,
+        threads=threads,
+        memory_gb=ram_gb,
+        memory=memory,
+        form=known_form,
+        vcpus=vcpus,
+        tdp_w=tdp_w,
+    )
+    if ram_gb is not None or machine.form == "board":
+        return machine, ()
+    assumed_gb = _GB_PER_CORE * (vcpus or machine.cores)
+    return powermodel.with_memory(machine, assumed_gb), (f"memory assumed: {assumed_gb:g} GB",)
+
+
+def at_load(machine: Machine, load: float, boundary: str = "components", notes: tuple[str, ...] = ()) -> PowerEstimate:
+    """Watts of a described machine at a load from 0 to 1."""
+    if not 0.0 <= load <= 1.0:  # also refuses NaN
+        raise SettingsError(f"load is {load!r}; it must be between 0 (idle) and 1 (all cores busy).")
+    if boundary not in BOUNDARIES:
+        raise SettingsError(f"boundary is {boundary!r}; it must be one of {', '.join(BOUNDARIES)}.")
+    cpu_w, memory_w = powermodel.cpu_w(machine, load), powermodel.memory_w(machine, load)
+    if boundary == "node":
+        watts = powermodel.node_w(machine, load)
+        band = powermodel.node_band(machine, load)
+        parts, ends = powermodel.node_parts_w(machine, load), band.times(watts)
+    else:
+        watts, parts = cpu_w + memory_w, {"cpu": cpu_w, "ram": memory_w}
+        ends = _sum(powermodel.cpu_band(machine).times(cpu_w), powermodel.MEMORY_BAND.times(memory_w))
+    reason, doubts = "; ".join(machine.steps), (*notes, *_doubts(machine, boundary))
+    intervals = (ends.lo80, ends.hi80, ends.lo95, ends.hi95)
+    return PowerEstimate(load, boundary, watts, *intervals, machine.tier, reason, parts, doubts)
+
+
+def _doubts(machine: Machine, boundary: str) -> tuple[str, ...]:
+    if boundary != "node":
+        return ()
+    if machine.is_virtual:
+        return ("no guest's power was ever published beside its load: the interval of a share of a host is assumed",)
+    if machine.form != "server":
+        return ("idle power is that of the kind of machine, without a screen: its interval is assumed",)
+    return ("fitted on servers tuned by their vendors: an untuned one may draw 1.3 times the upper end",)
+
+
+def _sum(first: Band, second: Band) -> Band:
+    """Ends are added: parts of one machine err together."""
+    return Band(first.lo95 + second.lo95, first.lo80 + second.lo80, first.hi80 + second.hi80, first.hi95 + second.hi95)
+
+
+def _check(**given: float | None) -> None:
+    for name, value in given.items():
+        if value is not None and not 0 < value < float("inf"):
+            raise SettingsError(f"{name} is {value!r}; it must be a number above 0. Leave it out if it is not known.")
+
+
+def _cpuid(cpu: str, family: int | None, model: int | None, stepping: int) -> Cpuid | None:
+    if family is None and model is None:
+        return None
+    if family is None or model is None:
+        raise SettingsError("CPUID needs family and model together; /proc/cpuinfo has both.")
+    maker = identify(cpu).maker
+    if maker not in _VENDORS:
+        raise SettingsError(f"{cpu!r} does not say whose processor it is, so its family and model mean nothing.")
+    return Cpuid(_VENDORS[maker], family, model, stepping)

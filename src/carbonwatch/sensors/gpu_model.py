@@ -1,0 +1,166 @@
+"""Energy of GPUs that say how busy they are, or only what they are: a share of their rated power.
+
+10 % of it idle and 65 % more at full use, on a straight line; 65 % always where nothing tells how busy a board is. The
+slope is what training draws (218 runs of the Zeus project: mean over limit 0.65 in the median, 0.15 to 0.90 from the
+tenth to the ninetieth percentile); that it is straight, and what is idle, are assumptions.
+
+Names come from the drivers' files: /proc/driver/nvidia/gpus, and /sys/class/drm for AMD, which has a busy share too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from carbonwatch import tables
+from carbonwatch.errors import SensorUnavailable
+from carbonwatch.model import Domain
+from carbonwatch.settings import Settings
+
+IDLE, BUSY, UNKNOWN = 0.10, 0.65, 0.65  # of the rated power
+_ERROR_BUSY = (-0.4, 0.5)
+_ERROR_UNKNOWN = (-0.77, 0.4)
+
+_SLOTS = ("sxm", "pcie", "nvl")
+# what vendors put around a model
+_NOISE = ("nvidia", "geforce", "tesla", "quadro", "amd", "instinct", "radeon", "graphics", "corporation", "laptop gpu")
+
+
+class Board:
+    """A GPU of a known model, and the file that says how busy it is, if there is one."""
+
+    def __init__(self, id_: str, name: str, tdp_w: float, busy_file: str | None) -> None:
+        self.tdp_w = tdp_w
+        self._fd = os.open(busy_file, os.O_RDONLY | os.O_CLOEXEC) if busy_file else None
+        idle_w = tdp_w * IDLE if busy_file else None
+        how = (
+            f"{IDLE:.0%} idle, {IDLE + BUSY:.0%} at full use"
+            if busy_file
+            else f"{UNKNOWN:.0%} always: its use is not known"
+        )
+        source = f"model of {name}: {how} of {tdp_w:g} W rated"
+        error = _ERROR_BUSY if busy_file else _ERROR_UNKNOWN
+        self.domain = Domain(id_, "gpu", "modelled", source, error=error, idle_w=idle_w)
+
+    def power_w(self) -> float:
+        """Watts now. Raises OSError or ValueError where its file can't be read."""
+        if self._fd is None:
+            return self.tdp_w * UNKNOWN
+        return self.tdp_w * (IDLE + BUSY * min(100, int(os.pread(self._fd, 16, 0))) / 100)
+
+    def close(self) -> None:
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            os.close(fd)
+
+
+class GpuMeter:
+    """Power of all boards between two reads, counted up; the line between two readings is straight."""
+
+    def __init__(self, boards: list[Board]) -> None:
+        self.domains = tuple(board.domain for board in boards)
+        self.rejected: Mapping[str, str] = {}
+        self.failed: Mapping[str, str] = {}
+        self._boards = boards
+        self._last: dict[str, tuple[int, float]] = {}
+        self._counted_nj: dict[str, float] = dict.fromkeys((d.id for d in self.domains), 0.0)
+
+    def read(self, ns: int) -> Mapping[str, int]:
+        failed: dict[str, str] = {}
+        counts: dict[str, int] = {}
+        for board in self._boards:
+            try:
+                counts[board.domain.id] = self._advance(board, ns)
+            except (OSError, ValueError) as error:
+                failed[board.domain.id] = f"how busy it is can't be read ({error})"
+        self.failed = failed
+        return counts
+
+    def _advance(self, board: Board, ns: int) -> int:
+        id_, power_w = board.domain.id, board.power_w()
+        last_ns, last_w = self._last.get(id_, (ns, power_w))
+        # watts x nanoseconds are nanojoules
+        self._counted_nj[id_] += (power_w + last_w) / 2 * max(0, ns - last_ns)
+        self._last[id_] = (max(ns, last_ns), power_w)
+        return round(self._counted_nj[id_])
+
+    def close(self) -> None:
+        boards, self._boards = self._boards, []
+        for board in boards:
+            board.close()
+
+
+def detect(settings: Settings) -> GpuMeter:
+    """A model of every GPU whose rated power is known. Raises SensorUnavailable where there is none."""
+    boards = [*_nvidia(settings.path_procfs), *_amd(settings.path_sysfs)]
+    if not boards:
+        raise SensorUnavailable(
+            "No GPU of a known model is named by its driver.", "A model that is missing: a line in data/gpu_tdp.csv."
+        )
+    return GpuMeter(boards)
+
+
+def rated_w(name: str) -> float | None:
+    """Rated power of a board by the name that its driver gives; None where it is not known."""
+    wanted = _words(name)
+    fits = [(_likeness(_words(row["name"]), wanted), float(row["tdp_w"])) for row in tables.rows("gpu_tdp")]
+    best = max((likeness for likeness, _ in fits if likeness), default=None)
+    # boards of one model differ by slot or memory, which some names leave out: the middle of them
+    same = sorted(watts for likeness, watts in fits if likeness == best) if best else []
+    return same[len(same) // 2] if same else None
+
+
+def _likeness(words: set[str], wanted: set[str]) -> tuple[int, int] | None:
+    """Words of the model that both have, then of its slot and memory less those that differ; None: another model."""
+    variant = {word for word in words if word in _SLOTS or word.endswith("gb")}
+    model = words - variant
+    if not model <= wanted:
+        return None
+    return len(model), len(variant & wanted) - len(variant - wanted)
+
+
+def _words(name: str) -> set[str]:
+    text = name.lower().replace("-", " ").replace("hbm3", "sxm")  # NVIDIA H100 80GB HBM3
+    for noise in _NOISE:
+        text = text.replace(noise, " ")
+    return {"sxm" if word.startswith("sxm") else word for word in text.split()}
+
+
+def _nvidia(path_procfs: str) -> list[Board]:
+    folder = os.path.join(path_procfs, "driver", "nvidia", "gpus")
+    found = []
+    for slot in _listed(folder):
+        lines = _read(os.path.join(folder, slot, "information")).splitlines()
+        values = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+        name, watts = values.get("Model", ""), rated_w(values.get("Model", ""))
+        if watts is not None:
+            found.append(Board(f"gpu-model:{values.get('GPU UUID') or slot}", name, watts, None))
+    return found
+
+
+def _amd(path_sysfs: str) -> list[Board]:
+    folder = os.path.join(path_sysfs, "class", "drm")
+    found = []
+    for card in _listed(folder):
+        device = os.path.join(folder, card, "device")
+        busy = os.path.join(device, "gpu_busy_percent")
+        name = _read(os.path.join(device, "product_name")).strip()
+        watts = rated_w(name) if name and "-" not in card else None
+        if watts is not None:
+            found.append(Board(f"gpu-model:{card}", name, watts, busy if os.access(busy, os.R_OK) else None))
+    return found
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return (file.read(4096) or b"").decode(errors="replace")
+    except OSError:
+        return ""
