@@ -327,7 +327,7 @@ def test_a_run_books_what_the_card_counted_and_whose_it_was(machine: Machine, no
     meter = machine.meter()
     machine.advance(1 - machine.ns / S)
     activity = follow(settings, environ={}, wall_ns=lambda: machine.ns)
-    tracker = Tracker(settings, meters=Sampler([meter], [activity], clock=lambda: machine.ns))
+    tracker = Tracker(settings, meters=Sampler([meter], [activity], clock=lambda: machine.ns, thread=False))
     tracker.start()
     machine.advance(2)
     machine.nvml.sample(card, os.getpid(), machine.ns / S, 60)
