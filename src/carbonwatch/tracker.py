@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_GPU_SENSORS = ("nvml", "amdsmi", "intel_gpu")  # where none of them finds one, there is none
 _PATIENCE_S = 0.2  # for other writers, where the next sample tries again
 
 # tasks that the running context is inside of, outermost first
@@ -269,8 +270,16 @@ class Tracker:
         for name, why in self._sampler.missing.items():
             if why.remedy:  # what can be mended is worth a line
                 self._note(f"{name} is not read: {why}")
+        self._note_gpus()
         if not self._sampler.domains:
             self._note("Nothing could be metered on this machine: `carbonwatch doctor` says why.")
+
+    def _note_gpus(self) -> None:
+        """That there is none, where it is sure."""
+        tried = [why for name, why in self._sampler.missing.items() if name in _GPU_SENSORS]
+        metered = any(domain.component == "gpu" for domain in self._sampler.domains)
+        if tried and not metered and not any(why.remedy for why in tried):
+            self._facts = {**self._facts, "gpu_count": 0}
 
     def _open_journal(self) -> None:
         path = store.path(self.settings, self._environ)
