@@ -477,12 +477,14 @@ class _Lock:
 
 
 def _check(settings: Settings) -> None:
-    """Raises where a place, a mix of fuels or a plugin of the settings is not known."""
+    """Raises where a place, a mix of fuels or a plugin of the settings is not known, or could not work."""
     location.check(settings)
     _chosen.check(settings)
     for kind, wanted in (("sensors", settings.sensors), ("exporters", settings.exporters), ("grid", settings.grid)):
         for name in wanted:
-            plugins.load(kind, name)
+            check = getattr(sys.modules.get(plugins.load(kind, name).__module__), "check", None)
+            if kind == "exporters" and check is not None:
+                check(settings)
 
 
 def _add(book: dict[str, Usage], usages: Iterable[Usage]) -> None:
