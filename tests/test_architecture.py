@@ -16,9 +16,9 @@ SRC = TESTS.parent / "src" / "carbonwatch"
 # a module imports from lines above its own and from its own folder
 LAYERS = """
     _version units errors folders
-    model plugins cputime nvidia tables
+    model plugins cputime nvidia tables linklocal
     cpunames
-    hardware powermodel embodied plugs
+    hardware cloudinstances powermodel embodied plugs
     settings
     sensors activity grid location environment attribution ledger
     sampler store reports exporters pricing

@@ -91,3 +91,17 @@ def test_every_rated_model_can_be_estimated() -> None:
 
 def test_it_is_public() -> None:
     assert carbonwatch.estimate_power is estimate_power
+
+
+def test_what_a_cloud_sells_is_processor_share_and_memory_at_once() -> None:
+    sold = estimate_power(instance="aws/m5.xlarge", load=0.3)
+    spelled = estimate_power("Xeon Platinum 8175M", vcpus=4, ram_gb=16, load=0.3)
+
+    assert (sold.watts, sold.parts_w) == (spelled.watts, spelled.parts_w)
+    assert sold.reason.endswith("4 of 96 threads of a host at 50% load; sold as aws/m5.xlarge")
+
+
+def test_what_is_given_beside_an_instance_wins() -> None:
+    assert estimate_power(instance="aws/m5.xlarge", ram_gb=8).parts_w["ram"] == pytest.approx(
+        estimate_power(instance="aws/m5.xlarge").parts_w["ram"] / 2
+    )

@@ -36,6 +36,7 @@ _MATTERS = (
     "ram_w",
     "power_boundary",
     "hardware_cpu",
+    "hardware_instance",
     "hardware_tdp_w",
     "hardware_sockets",
     "hardware_cores",

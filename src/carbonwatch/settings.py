@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         ram_w: float
         power_boundary: Literal["components", "node"]
         hardware_cpu: str
+        hardware_instance: str
         hardware_tdp_w: float
         hardware_sockets: float
         hardware_cores: float
@@ -133,6 +134,15 @@ def _addresses(name: str, value: Any) -> None:
 def _folder(name: str, value: Any) -> None:
     if not os.path.isdir(value):
         raise SettingsError(f"{name} is {value!r}, which is no directory, so nothing could be read there.")
+
+
+def _instance(name: str, value: Any) -> None:
+    from carbonwatch import cloudinstances
+
+    if value != cloudinstances.METADATA and cloudinstances.lookup(value) is None:
+        raise SettingsError(
+            f"{name} is {value!r}, which no cloud sells as far as is known. {cloudinstances.like(value)}"
+        )
 
 
 # source of hourly intensity -> the settings that it does not answer without
@@ -215,6 +225,12 @@ class Settings:
         _one_of("components", "node"),
     )
     hardware_cpu: str | None = _setting(None, "Name of the processor, where the system hides it.")
+    hardware_instance: str | None = _setting(
+        None,
+        "What the cloud calls this machine: CLOUD/NAME, as in aws/m5.xlarge; `metadata` asks the cloud's own address "
+        "in the machine, for 300 ms at most. Default: what the environment or the firmware says.",
+        _instance,
+    )
     hardware_tdp_w: float | None = _setting(None, "Rated power of one processor, in W.", _positive)
     hardware_sockets: float | None = _setting(
         None, "Processors in the machine, or in the virtual machine's host.", _positive

@@ -102,3 +102,12 @@ def test_loads_that_make_no_sense_are_refused(text: str) -> None:
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="can't be read as CSV"):
         run("--csv", str(tmp_path / "none.csv"))
+
+
+def test_what_a_cloud_sells_is_enough(capsys: pytest.CaptureFixture[str]) -> None:
+    code = run("--instance", "aws/m5.xlarge", "--load", "0.3", "--hours", "720")
+    text = capsys.readouterr().out
+
+    assert code == 0
+    assert "sold as aws/m5.xlarge" in text
+    assert "embodied  1.46 kg CO2e in 720 h" in text

@@ -11,6 +11,7 @@ It prints id,load,watts,lo80,hi80,lo95,hi95,tier with loads in percent.
 Examples:
   carbonwatch estimate --cpu "Xeon Platinum 8380" --sockets 2 --ram 512
   carbonwatch estimate --cpu "AMD EPYC" --family 25 --model 1 --vcpus 2 --ram 24
+  carbonwatch estimate --instance aws/m5.xlarge --load 0.3 --hours 720
   carbonwatch estimate --csv servers.csv --loads 0,10,...,100 --boundary node
 """
 
@@ -47,6 +48,11 @@ _NARROWER = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--cpu", metavar="NAME", help="The processor, as /proc/cpuinfo or a shop writes it.")
+    what.add_argument(
+        "--instance",
+        metavar="CLOUD/NAME",
+        help="What a cloud sells: aws/m5.xlarge; metadata asks this machine's cloud.",
+    )
     what.add_argument("--csv", metavar="FILE", help="One machine a line; - is standard input.")
     parser.add_argument("--sockets", type=int, metavar="N", help="Processors in the machine.")
     parser.add_argument("--cores", type=int, metavar="N", help="Cores in total. Default: the model's.")
@@ -100,7 +106,16 @@ def main(args: argparse.Namespace) -> int:
 def _made(args: argparse.Namespace) -> Embodied:
     """What making the machine emitted, and the share of the hours and of the virtual machine."""
     machine, _ = estimate.describe(
-        args.cpu, args.sockets, args.cores, args.threads, args.ram, args.vcpus, args.form, args.memory, args.tdp
+        args.cpu or "",
+        args.sockets,
+        args.cores,
+        args.threads,
+        args.ram,
+        args.vcpus,
+        args.form,
+        args.memory,
+        args.tdp,
+        instance=args.instance,
     )
     form = machine.form if machine.form != "board" else "laptop"
     # a guest's memory is its own: its host has as much for every share
@@ -111,7 +126,8 @@ def _made(args: argparse.Namespace) -> Embodied:
 
 def _one(args: argparse.Namespace, load: float) -> PowerEstimate:
     return estimate.estimate_power(
-        args.cpu,
+        args.cpu or "",
+        instance=args.instance,
         sockets=args.sockets,
         cores=args.cores,
         threads=args.threads,
