@@ -10,6 +10,10 @@ from carbonwatch.cpunames import Cpuid, identify
 from carbonwatch.errors import SettingsError
 from carbonwatch.powermodel import Band, Machine
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from carbonwatch.powermodel import Form
+
 BOUNDARIES = ("components", "node")
 _GB_PER_CORE = 4.0  # where nothing tells: an assumption, and what clouds sell
 _VENDORS = {"intel": "GenuineIntel", "amd": "AuthenticAMD"}
@@ -84,9 +88,6 @@ def describe(
         cpu, ram_gb, vcpus = cpu or sold.cpu, ram_gb or sold.memory_gb, vcpus or sold.threads
     _check(sockets=sockets, cores=cores, threads=threads, ram_gb=ram_gb, vcpus=vcpus, tdp_w=tdp_w)
     _check_counts(sockets, cores, threads)
-    known_form = next((name for name in powermodel.FORMS if name == form), None)
-    if form is not None and known_form is None:
-        raise SettingsError(f"form is {form!r}; it must be one of {', '.join(powermodel.FORMS)}.")
     if memory is not None and memory not in powermodel.MEMORY_KINDS:
         raise SettingsError(f"memory is {memory!r}; it must be one of {', '.join(powermodel.MEMORY_KINDS)}.")
     machine = powermodel.describe(
@@ -96,7 +97,7 @@ def describe(
         threads=threads,
         memory_gb=ram_gb,
         memory=memory,
-        form=known_form,
+        form=_known_form(form),
         vcpus=vcpus,
         tdp_w=tdp_w,
     )
@@ -146,6 +147,13 @@ def _check(**given: float | None) -> None:
     for name, value in given.items():
         if value is not None and not 0 < value < float("inf"):
             raise SettingsError(f"{name} is {value!r}; it must be a number above 0. Leave it out if it is not known.")
+
+
+def _known_form(form: str | None) -> Form | None:
+    known = next((name for name in powermodel.FORMS if name == form), None)
+    if form is not None and known is None:
+        raise SettingsError(f"form is {form!r}; it must be one of {', '.join(powermodel.FORMS)}.")
+    return known
 
 
 def _check_counts(sockets: int | None, cores: int | None, threads: int | None) -> None:

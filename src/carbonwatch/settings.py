@@ -211,7 +211,7 @@ class Settings:
         None, "Water usage effectiveness, in litres per kWh. Default: the cloud region's, else 0.", _not_negative
     )
     sensors: tuple[str, ...] = _setting(
-        ("rapl_powercap", "nvml", "cpu_model", "ram_model", "rest_model"),
+        ("rapl_powercap", "nvml", "cpu_model", "ram_model", "gpu_model", "rest_model"),
         "Sensors to try, in order; a model stands in only where nothing before it measures the component.",
     )
     exporters: tuple[str, ...] = _setting((), "Where a finished run is written besides the store.")
