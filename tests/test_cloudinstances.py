@@ -1,11 +1,9 @@
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from carbonwatch import tables
-from carbonwatch.cloudinstances import Instance, find, here, lookup
+from carbonwatch.cloudinstances import Instance, find, lookup
 from carbonwatch.cpunames import identify
 from carbonwatch.errors import SettingsError
 
@@ -58,20 +56,3 @@ def test_every_row_names_a_processor_whose_kind_is_known_or_none() -> None:
     for row in tables.rows("cloud_instances"):
         assert row["cpu"] in ("", "xeon") or identify(row["cpu"]).microarchitecture, row["instance"]
         assert float(row["gb_per_vcpu"]) > 0
-
-
-def test_the_firmware_of_an_ec2_machine_says_what_it_is(tmp_path: Path) -> None:
-    folder = tmp_path / "class" / "dmi" / "id"
-    folder.mkdir(parents=True)
-    (folder / "sys_vendor").write_text("Amazon EC2\n")
-    (folder / "product_name").write_text("m5.xlarge\n")
-
-    assert here({}, str(tmp_path)) == "aws/m5.xlarge"
-
-
-def test_sagemaker_says_it_in_the_environment(tmp_path: Path) -> None:
-    assert here({"SM_CURRENT_INSTANCE_TYPE": "ml.g5.2xlarge"}, str(tmp_path)) == "aws/g5.2xlarge"
-
-
-def test_elsewhere_nothing_says_it(tmp_path: Path) -> None:
-    assert here({}, str(tmp_path)) is None

@@ -6,9 +6,7 @@ cloud may put another processor of the same kind behind a name; what the machine
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from carbonwatch import linklocal, tables
@@ -17,7 +15,6 @@ from carbonwatch.errors import SettingsError, Unavailable
 CLOUDS = ("aws", "azure", "gcp")
 METADATA = "metadata"  # in the place of a name: ask the cloud
 
-_SAGEMAKER = "SM_CURRENT_INSTANCE_TYPE"  # "ml.m5.xlarge"
 _SIZES = {"medium": 1.0, "large": 2.0, "xlarge": 4.0}
 # letters that Azure puts behind a number: a AMD, p Arm, c confidential, l and m less and more memory change what it is
 _TELLING = "apclm"
@@ -84,17 +81,6 @@ def like(name: str) -> str:
     return f"{known} give the processor, the vCPUs and the memory."
 
 
-def here(environ: Mapping[str, str], path_sysfs: str = "/sys") -> str | None:
-    """What the cloud calls this machine, where the environment or the firmware says it: SageMaker and EC2 do."""
-    if environ.get(_SAGEMAKER):
-        return f"aws/{environ[_SAGEMAKER].removeprefix('ml.')}"
-    folder = os.path.join(path_sysfs, "class", "dmi", "id")
-    if _read(folder, "sys_vendor") != "Amazon EC2":
-        return None
-    product = _read(folder, "product_name")
-    return f"aws/{product}" if "." in product else None
-
-
 def _parts(cloud: str, text: str) -> tuple[str, str, float]:
     """The name as a row of its own has it, its family, and its vCPUs by the rule of names; 0: they do not say."""
     if cloud == "aws":
@@ -117,11 +103,3 @@ def _by_size(size: str) -> float:
         return _SIZES[size]
     match = re.fullmatch(r"(?:metal-)?(\d+)(?:xlarge|xl)", size)
     return 4.0 * int(match[1]) if match else 0.0
-
-
-def _read(*parts: str) -> str:
-    try:
-        with open(os.path.join(*parts), "rb", buffering=0) as file:
-            return (file.read(256) or b"").decode(errors="replace").strip()
-    except OSError:
-        return ""

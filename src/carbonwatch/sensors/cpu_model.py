@@ -13,8 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 
-from carbonwatch import cloudinstances, hardware, powermodel
-from carbonwatch.cloudinstances import Instance
+from carbonwatch import hardware, powermodel
 from carbonwatch.cpunames import Processor, identify
 from carbonwatch.errors import SettingsError, Unavailable
 from carbonwatch.hardware import Hardware
@@ -22,6 +21,10 @@ from carbonwatch.model import Domain
 from carbonwatch.powermodel import Machine
 from carbonwatch.sensors._model import ModelMeter, Watts, busy_clock
 from carbonwatch.settings import Settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from carbonwatch.cloudinstances import Instance
 
 log = logging.getLogger(__name__)
 
@@ -70,15 +73,21 @@ def this_machine(settings: Settings, cpus: int, environ: Mapping[str, str] | Non
 
 def _instance(settings: Settings, environ: Mapping[str, str]) -> Instance | None:
     """What the cloud calls this machine, by the setting, the environment or the firmware."""
-    name = settings.hardware_instance or cloudinstances.here(environ, settings.path_sysfs)
+    name = settings.hardware_instance or hardware.sold_as(environ, settings.path_sysfs)
+    if name is None:
+        return None
+    from carbonwatch import cloudinstances
+
     if name == cloudinstances.METADATA:
         urls = dict(pair.split("=", 1) for pair in settings.grid_urls)
         return _asked(urls.get("metadata"))
-    return None if name is None else cloudinstances.lookup(name)
+    return cloudinstances.lookup(name)
 
 
 @cache  # three sensors want to know
 def _asked(url: str | None) -> Instance | None:
+    from carbonwatch import cloudinstances
+
     log.info("asking the cloud what this machine is: setting hardware_instance=metadata")
     try:
         return cloudinstances.named(cloudinstances.METADATA, *([url] if url else []))
