@@ -18,12 +18,12 @@ LAYERS = """
     _version units errors folders
     model plugins cputime nvidia tables linklocal
     cpunames
-    hardware cloudinstances powermodel embodied plugs
+    hardware cloudinstances powermodel embodied plugs calibration
     settings
     sensors activity grid location environment attribution ledger
     sampler store reports exporters pricing
     tracker
-    codecarbon calculator estimate calibration benchmark profiler distributed testing
+    codecarbon calculator estimate benchmark profiler distributed testing
     __init__
     integrations dashboard server
     cli

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from carbonwatch.cpunames import Cpuid
-from carbonwatch.hardware import look, memory_gb, sold_as
+from carbonwatch.hardware import fingerprint, look, memory_gb, sold_as
 
 XEON = """\
 processor	: 0
@@ -113,3 +113,11 @@ def test_sagemaker_says_it_in_the_environment(tmp_path: Path) -> None:
 
 def test_elsewhere_nothing_says_it(tmp_path: Path) -> None:
     assert sold_as({}, str(tmp_path)) is None
+
+
+def test_a_calibration_belongs_to_a_processor_and_its_memory(tmp_path: Path) -> None:
+    (tmp_path / "cpuinfo").write_text("model name\t: Example 9000\n")
+    (tmp_path / "meminfo").write_text("MemTotal:       16777216 kB\n")
+
+    assert fingerprint(str(tmp_path), str(tmp_path)).startswith("Example 9000, ")
+    assert fingerprint(str(tmp_path), str(tmp_path)).endswith(" threads, 16 GB")

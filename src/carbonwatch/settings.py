@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         hardware_memory: str
         hardware_form: Literal["server", "desktop", "laptop", "board"]
         hardware_vcpus: float
+        calibrated: bool
         prefer_psys: bool
         reserved_cores: float
         output_dir: str
@@ -250,6 +251,9 @@ class Settings:
     )
     hardware_vcpus: float | None = _setting(
         None, "Hardware threads of its host that this virtual machine has. Default: its CPUs.", _positive
+    )
+    calibrated: bool = _setting(
+        False, "Count what the wall would show, by the line that `carbonwatch calibrate` kept for this machine."
     )
     prefer_psys: bool = _setting(False, "Count the platform domain (psys) instead of the packages inside it.")
     reserved_cores: float | None = _setting(
