@@ -67,10 +67,15 @@ class Calibration:
         return self.from_w - margin_w <= inside_w <= self.to_w + margin_w
 
     @property
-    def error90(self) -> tuple[float, float]:
-        """The 90 % interval of what it gives, relative: of a normal error, and never less than a meter's own."""
-        half = max(_METER_ERROR, self.residual * _TO_90)
-        return -min(1.0, half), half
+    def error_of_b(self) -> tuple[float, float]:
+        """The 90 % interval of what grows with power inside, relative: all that is off, on what grew in the range."""
+        grown_w = self.b * (self.to_w - self.from_w)
+        return _interval(self.residual * (self.a_w + self.b * self.to_w) / grown_w if grown_w > 0 else 1.0)
+
+    @property
+    def error_of_a(self) -> tuple[float, float]:
+        """The 90 % interval of what is drawn always, relative."""
+        return _interval(self.residual * (self.a_w + self.b * self.from_w) / self.a_w if self.a_w > 0 else 1.0)
 
     @property
     def mark(self) -> str:
@@ -82,6 +87,12 @@ class Calibration:
             f"wall = {self.a_w:.4g} W + {self.b:.4g} x inside, residual {self.residual:.1%}, "
             f"seen from {self.from_w:.3g} to {self.to_w:.3g} W"
         )
+
+
+def _interval(middle: float) -> tuple[float, float]:
+    """Both ends of a normal error whose middle deviation it is; never less than a meter's own error."""
+    half = max(_METER_ERROR, middle * _TO_90)
+    return -min(1.0, half), half
 
 
 def fit(pairs: Iterable[Pair], machine: str = "", made_at: str = "", domains: tuple[str, ...] = ()) -> Calibration:

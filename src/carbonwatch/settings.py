@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         energy_mix: tuple[str, ...]
         market_g_per_kwh: float
         include_losses: bool
+        include_embodied: bool
         boundary: Literal["lifecycle", "direct"]
         grid: tuple[str, ...]
         grid_timeout_s: float
@@ -63,6 +64,8 @@ if TYPE_CHECKING:
         hardware_memory: str
         hardware_form: Literal["server", "desktop", "laptop", "board"]
         hardware_vcpus: float
+        hardware_embodied_kg: float
+        hardware_lifetime_years: float
         calibrated: bool
         prefer_psys: bool
         reserved_cores: float
@@ -188,6 +191,9 @@ class Settings:
         _not_negative,
     )
     include_losses: bool = _setting(False, "Also show what the power lines lose between the plants and here (scope 3).")
+    include_embodied: bool = _setting(
+        False, "Also show the run's share of what making the machine emitted, on a line of its own."
+    )
     boundary: str = _setting(
         "lifecycle",
         "What an intensity counts: `lifecycle`, or `direct` for what leaves the chimneys alone (scope 2).",
@@ -252,6 +258,10 @@ class Settings:
     hardware_vcpus: float | None = _setting(
         None, "Hardware threads of its host that this virtual machine has. Default: its CPUs.", _positive
     )
+    hardware_embodied_kg: float | None = _setting(
+        None, "What making the whole machine emitted, in kg CO2e, if its maker says so.", _positive
+    )
+    hardware_lifetime_years: float | None = _setting(None, "Years that the machine is used. Default: 4.", _positive)
     calibrated: bool = _setting(
         False, "Count what the wall would show, by the line that `carbonwatch calibrate` kept for this machine."
     )

@@ -37,12 +37,13 @@ def test_every_domain_is_marked_with_the_residual() -> None:
 
     assert cpu.source == "a fake cpu meter (calibrated, residual 1.3%)"
     assert (cpu.idle_w, ram.idle_w, rest.idle_w) == (6.0, None, 50.0)
-    assert "calibrated, residual 1.3%: wall = 50 W + 1.2 x inside" in rest.source
-    assert cpu.error == ram.error == rest.error == pytest.approx((-0.032, 0.032), abs=0.001)
+    assert "(calibrated, residual 1.3%; wall = 50 W + 1.2 x inside, from 10 to 100 W; 2026-11-25)" in rest.source
+    assert cpu.error == ram.error == pytest.approx((-0.0499, 0.0499), abs=1e-4)  # 1.3 % of 170 W, on the 108 that grew
+    assert rest.error == pytest.approx((-0.0393, 0.0393), abs=1e-4)  # 1.3 % of 62 W, on 50
 
 
 def test_a_residual_is_never_believed_to_be_better_than_a_meter() -> None:
-    assert replace(LINE, residual=0.0).error90 == (-0.01, 0.01)
+    assert replace(LINE, residual=0.0).error_of_a == replace(LINE, residual=0.0).error_of_b == (-0.01, 0.01)
 
 
 @pytest.mark.parametrize(("cpu_w", "is_beyond"), [(30.0, False), (92.0, False), (300.0, True), (0.0, False)])

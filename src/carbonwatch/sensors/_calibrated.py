@@ -42,8 +42,11 @@ class RestMeter:
     """What the wall shows for an empty machine: the line's beginning. Read after the others."""
 
     def __init__(self, line: Calibration, inside_nj: Mapping[str, int]) -> None:
-        source = f"what the wall shows beside it ({line.mark}: {line}; of {line.made_at or 'an unknown day'})"
-        self.domains = (Domain("wall:rest", "rest", "modelled", source, error=line.error90, idle_w=line.a_w),)
+        seen = f"{line.a_w:.4g} W + {line.b:.4g} x inside, from {line.from_w:.3g} to {line.to_w:.3g} W"
+        source = (
+            f"what the wall shows beside the others ({line.mark}; wall = {seen}; {line.made_at or 'day not known'})"
+        )
+        self.domains = (Domain("wall:rest", "rest", "modelled", source, error=line.error_of_a, idle_w=line.a_w),)
         self.rejected: Mapping[str, str] = {}
         self.failed: Mapping[str, str] = {}
         self._line, self._inside_nj = line, inside_nj
@@ -80,7 +83,7 @@ def calibrated(meters: Iterable[Meter], line: Calibration) -> list[Meter]:
 
 def _calibrated(domain: Domain, line: Calibration) -> Domain:
     idle_w = None if domain.idle_w is None else domain.idle_w * line.b
-    return replace(domain, source=f"{domain.source} ({line.mark})", error=line.error90, idle_w=idle_w)
+    return replace(domain, source=f"{domain.source} ({line.mark})", error=line.error_of_b, idle_w=idle_w)
 
 
 def _beyond(line: Calibration) -> str:

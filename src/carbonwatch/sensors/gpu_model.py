@@ -127,9 +127,8 @@ def detect(
     if not boards:
         if nvml is not None:
             nvml.close()
-        raise SensorUnavailable(
-            "No GPU of a known model is named by its driver.", "A model that is missing: a line in data/gpu_tdp.csv."
-        )
+        # as on most machines, so that there is nothing to mend
+        raise SensorUnavailable("No GPU of a known model that nothing measures is named by a driver.")
     return GpuMeter(boards, nvml)
 
 
