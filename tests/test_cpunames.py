@@ -36,6 +36,7 @@ NAMED = {
     "Intel(R) Core(TM) i5-L16G7 CPU @ 1.40GHz": ("core i5-l16g7", None, "laptop", "C"),
     "Hygon C86-4G (OPN:3450)": ("hygon 3450", "zen1", "server", "B"),
     "Genuine Intel(R) CPU             000  @ 3.20GHz": (None, None, "server", "C"),
+    "AMD EPYC? 7763 64-Core Processor": ("epyc 7763", "zen3", "server", "A"),  # a sign that was lost
     "Apple M3 Pro": ("apple m3 pro", "apple-m", "laptop", "A"),
     "Raspberry Pi 4 Model B Rev 1.4": ("raspberry pi 4", "cortex-a72", "board", "A"),
     "AWS Graviton3": ("graviton3", "neoverse-v1", "server", "B"),

@@ -88,7 +88,7 @@ def key_of(name: str) -> str | None:
 
 # --- text
 
-_MARKS = ("(r)", "(tm)", "(c)", "®", "™", "©", ",", ";", "\x7f", "_")
+_MARKS = ("(r)", "(tm)", "(c)", "®", "™", "©", ",", ";", "\x7f", "_", "?", "\ufffd")
 _CUTS = ("@", " with ", " w/", "[")
 _NOISE = frozenset(
     [

@@ -18,11 +18,13 @@ Examples:
 from __future__ import annotations
 
 import argparse
+import codecs
 import csv
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 
 from carbonwatch import embodied, estimate, powermodel
 from carbonwatch.embodied import Embodied
@@ -30,6 +32,7 @@ from carbonwatch.errors import SettingsError
 from carbonwatch.estimate import PowerEstimate
 from carbonwatch.units import human_mass
 
+_COLUMNS = ("id", "cpu_name", "sockets", "cores", "threads", "mem_gb", "tdp_w_per_socket")
 _HEAD = ("id", "load", "watts", "lo80", "hi80", "lo95", "hi95", "tier")
 _TIERS = {
     "A": "the model of the processor is known",
@@ -211,14 +214,37 @@ def _many(args: argparse.Namespace) -> int:
 
 
 def _lines(path: str) -> Iterator[Mapping[str, str]]:
-    if path == "-":
-        yield from csv.DictReader(sys.stdin)
-        return
+    """Rows that say anything, their columns in lower case."""
+    text = _text(path).replace("\0", "")
+    head = text.partition("\n")[0]
+    separator = max(",;\t", key=head.count)
+    found = csv.reader(text.splitlines(keepends=True), delimiter=separator)
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            yield from csv.DictReader(file)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        names = [name.strip().lower() for name in next(found, [])]
+        if names and not set(names) & set(_COLUMNS):
+            raise SettingsError(
+                f"{path} has none of the columns {', '.join(_COLUMNS)}, so there is nothing to estimate. Name them in "
+                "its first line."
+            )
+        for cells in found:
+            if any(cell.strip() for cell in cells):
+                yield dict(zip(names, (cell.strip() for cell in cells), strict=False))
+    except csv.Error as error:
         raise SettingsError(f"{path} can't be read as CSV ({error}), so there is nothing to estimate.") from error
+
+
+def _text(path: str) -> str:
+    """The file, in the encoding that it says or seems to have."""
+    try:
+        content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{path} can't be read as CSV ({error}), so there is nothing to estimate.") from error
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")
 
 
 def _estimates(
@@ -247,7 +273,7 @@ def _estimates(
 def _number(row: Mapping[str, str], name: str) -> float | None:
     """None where it is absent, empty or no number above 0: what is not known is filled in."""
     try:
-        value = float(row.get(name) or "")
+        value = float((row.get(name) or "").replace(",", "."))  # 256,5 where semicolons separate
     except ValueError:
         return None
     return value if 0 < value < float("inf") else None
