@@ -105,3 +105,12 @@ def test_what_is_given_beside_an_instance_wins() -> None:
     assert estimate_power(instance="aws/m5.xlarge", ram_gb=8).parts_w["ram"] == pytest.approx(
         estimate_power(instance="aws/m5.xlarge").parts_w["ram"] / 2
     )
+
+
+def test_much_memory_is_doubted_where_the_wall_would_show_less_than_what_is_inside() -> None:
+    little, much = (
+        estimate_power("Xeon Platinum 8380", sockets=2, ram_gb=gb, load=1.0, boundary="node") for gb in (64, 4096)
+    )
+
+    assert not any("memory in use" in note for note in little.notes)
+    assert much.notes[-1] == "memory in use may draw more than in servers that were fitted: 1516 W by itself"

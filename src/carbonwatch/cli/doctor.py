@@ -146,7 +146,7 @@ def _narrower(found: Findings) -> Iterator[str]:
         return
     if chosen.cpu_w is None and chosen.hardware_tdp_w is None and "model unknown" in " ".join(_sources(found)):
         yield (
-            "Narrower: in [tool.carbonwatch.hardware] say the processor (cpu), its rated power (tdp_w) or, for a guest, "
+            "Narrower: in [tool.carbonwatch.hardware] say the processor (cpu), its rated power (tdp_w) or, of a guest, "
             "what its cloud calls it (instance); or give cpu_w, the CPUs' power at full load."
         )
     if found.is_calibrated:
