@@ -7,7 +7,7 @@ where the setting calibrated says so, and mark every figure with the residual.
 
 Examples:
   carbonwatch calibrate --plug tasmota=http://192.168.1.20
-  carbonwatch calibrate --plug redfish=https://bmc.example --plot fit.svg --plot fit.png
+  carbonwatch calibrate --plug redfish=https://bmc.example --plot fit.png
   carbonwatch calibrate --csv readings.csv    columns time (Unix s) and watts
   carbonwatch calibrate --plug ipmitool -- python train.py
 """
