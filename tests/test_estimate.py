@@ -107,7 +107,7 @@ def test_what_is_given_beside_an_instance_wins() -> None:
     )
 
 
-def test_much_memory_is_doubted_where_the_wall_would_show_less_than_what_is_inside() -> None:
+def test_memory_that_would_be_most_of_the_wall_is_doubted() -> None:
     little, much = (
         estimate_power("Xeon Platinum 8380", sockets=2, ram_gb=gb, load=1.0, boundary="node") for gb in (64, 4096)
     )

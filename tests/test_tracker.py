@@ -1012,8 +1012,12 @@ def test_a_run_is_priced_where_the_network_says_that_it_is(tmp_path: Path) -> No
 
 
 def test_a_run_notes_its_machine_for_the_share_of_making_it_when_asked_to() -> None:
-    given = {"hardware_cpu": "Xeon Platinum 8380", "hardware_form": "server", "hardware_embodied_kg": 1500.0}
-    asked, plain = Bench(include_embodied=True, **given), Bench(**given)
+    given: dict[str, object] = {
+        "hardware_cpu": "Xeon Platinum 8380",
+        "hardware_form": "server",
+        "hardware_embodied_kg": 1500.0,
+    }
+    asked, plain = Bench(None, include_embodied=True, **given), Bench(None, **given)
     for bench in (asked, plain):
         with bench.tracker:
             bench.work()

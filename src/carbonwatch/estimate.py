@@ -124,7 +124,7 @@ def at_load(machine: Machine, load: float, boundary: str = "components", notes: 
         watts, parts = cpu_w + memory_w, {"cpu": cpu_w, "ram": memory_w}
         ends = _sum(powermodel.cpu_band(machine).times(cpu_w), powermodel.MEMORY_BAND.times(memory_w))
     reason, doubts = "; ".join(machine.steps), (*notes, *_doubts(machine, boundary))
-    if boundary == "node" and cpu_w + memory_w > watts:
+    if boundary == "node" and memory_w > watts / 2:
         doubts = (*doubts, f"memory in use may draw more than in servers that were fitted: {memory_w:.4g} W by itself")
     intervals = (ends.lo80, ends.hi80, ends.lo95, ends.hi95)
     return PowerEstimate(load, boundary, watts, *intervals, machine.tier, reason, parts, doubts)

@@ -83,8 +83,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     (tmp_path / "cpuinfo").write_text("model name\t: Example 9000\n")
     (tmp_path / "meminfo").write_text("MemTotal:       16777216 kB\n")
-    folders = {"path_procfs": str(tmp_path), "path_sysfs": str(tmp_path)}
-    return Settings(sensors=("ram_model",), ram_w=5.0, calibrated=True, **folders)
+    folder = str(tmp_path)
+    return Settings(sensors=("ram_model",), ram_w=5.0, calibrated=True, path_procfs=folder, path_sysfs=folder)
 
 
 def keep(chosen: Settings, **other: object) -> None:

@@ -46,7 +46,9 @@ class RestMeter:
         source = (
             f"what the wall shows beside the others ({line.mark}; wall = {seen}; {line.made_at or 'day not known'})"
         )
-        self.domains = (Domain("wall:rest", "rest", "modelled", source, error=line.error_of_a, idle_w=line.a_w),)
+        self.domains: tuple[Domain, ...] = (
+            Domain("wall:rest", "rest", "modelled", source, error=line.error_of_a, idle_w=line.a_w),
+        )
         self.rejected: Mapping[str, str] = {}
         self.failed: Mapping[str, str] = {}
         self._line, self._inside_nj = line, inside_nj
