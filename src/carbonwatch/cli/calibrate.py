@@ -103,24 +103,28 @@ def _pairs(args: argparse.Namespace, sampler: Sampler) -> list[Pair]:
         wall()  # fails here, not after minutes
         pairs: list[Pair] = []
         view = _calibration_view.View(_loads(args.command), count, args.every, _SETTLE_S)
-        for _ in _phases(args.command, view.begin):
+        for _ in _phases(args.command, lambda _: view.begin()):
             pairs += calibration.collect(
                 lambda: inside(sampler), wall, lambda: time.sleep(args.every), count, view.seen
             )
         view.end()
         return pairs
-    return [_asked(sampler, args.seconds) for _ in range(2) for _ in _phases(args.command)]
+    return [_asked(sampler, args.seconds) for _ in range(2) for _ in _phases(args.command, _say)]
+
+
+def _say(load: float) -> None:
+    print(f"load {load:.0%}", file=sys.stderr, flush=True)
 
 
 def _loads(command: Sequence[str]) -> tuple[float, ...]:
     return (0.0, 1.0) if command else LOADS
 
 
-def _phases(command: Sequence[str], begin: Callable[[], object] = lambda: None) -> Iterator[None]:
+def _phases(command: Sequence[str], begin: Callable[[float], object]) -> Iterator[None]:
     """Idle, then each load, settled."""
     for load in _loads(command):
         with _working(load, command):
-            begin()
+            begin(load)
             time.sleep(_SETTLE_S)
             yield
 
@@ -151,7 +155,7 @@ def _asked(sampler: Sampler, seconds: float) -> Pair:
 
 def _beside_a_file(args: argparse.Namespace, sampler: Sampler) -> list[Pair]:
     spans: list[tuple[float, float, float]] = []
-    for _ in _phases(args.command):
+    for _ in _phases(args.command, _say):
         for _ in range(max(1, round(args.seconds / args.every))):
             began_s, (before_ns, before_j) = time.time(), inside(sampler)
             time.sleep(args.every)

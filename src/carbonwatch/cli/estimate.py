@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import codecs
 import csv
+import io
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -218,7 +219,7 @@ def _lines(path: str) -> Iterator[Mapping[str, str]]:
     text = _text(path).replace("\0", "")
     head = text.partition("\n")[0]
     separator = max(",;\t", key=head.count)
-    found = csv.reader(text.splitlines(keepends=True), delimiter=separator)
+    found = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     try:
         names = [name.strip().lower() for name in next(found, [])]
         if names and not set(names) & set(_COLUMNS):
@@ -228,9 +229,15 @@ def _lines(path: str) -> Iterator[Mapping[str, str]]:
             )
         for cells in found:
             if any(cell.strip() for cell in cells):
-                yield dict(zip(names, (cell.strip() for cell in cells), strict=False))
+                row = dict(zip(names, (cell.strip() for cell in cells), strict=False))
+                yield row if separator == "," else {name: _pointed(name, cell) for name, cell in row.items()}
     except csv.Error as error:
         raise SettingsError(f"{path} can't be read as CSV ({error}), so there is nothing to estimate.") from error
+
+
+def _pointed(name: str, cell: str) -> str:
+    """A number as we read it: 256,5 where something else separates columns."""
+    return cell if name in ("id", "cpu_name") else cell.replace(",", ".")
 
 
 def _text(path: str) -> str:
@@ -273,7 +280,7 @@ def _estimates(
 def _number(row: Mapping[str, str], name: str) -> float | None:
     """None where it is absent, empty or no number above 0: what is not known is filled in."""
     try:
-        value = float((row.get(name) or "").replace(",", "."))  # 256,5 where semicolons separate
+        value = float(row.get(name) or "")
     except ValueError:
         return None
     return value if 0 < value < float("inf") else None
