@@ -76,6 +76,23 @@ def test_a_board_of_which_only_the_name_is_known_draws_what_training_does(tmp_pa
     assert meter.domains[0].idle_w is None
 
 
+@pytest.mark.parametrize(
+    ("visible", "gpus", "is_shown"),
+    [("0", (), True), ("GPU-1", (), True), ("1", (), False), ("", (), False), ("-1", (), False), ("1", ("0",), True)],
+)
+def test_a_board_is_modelled_only_for_who_sees_it(
+    tmp_path: Path, visible: str, gpus: tuple[str, ...], is_shown: bool
+) -> None:
+    nvidia(tmp_path, "Tesla T4")
+    chosen = replace(settings(tmp_path), gpus=gpus)
+    try:
+        ids = [d.id for d in detect(chosen, environ={"CUDA_VISIBLE_DEVICES": visible}, library=no_library).domains]
+    except SensorUnavailable:
+        ids = []
+
+    assert ids == ["gpu-model:GPU-1"] * is_shown
+
+
 def test_a_board_that_says_how_busy_it_is_draws_by_it(tmp_path: Path) -> None:
     busy = amd(tmp_path, "AMD Instinct MI100", 0)
     meter = detect(settings(tmp_path), library=no_library)

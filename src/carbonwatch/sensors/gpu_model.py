@@ -118,7 +118,7 @@ def detect(
     except Unavailable:
         nvml = None
     try:
-        found = _named_nvidia(settings.path_procfs, environ) if nvml is None else _nvidia(nvml, settings, environ)
+        found = _named_nvidia(settings, environ) if nvml is None else _nvidia(nvml, settings, environ)
         boards = [*found, *_amd(settings.path_sysfs)]
     except BaseException:
         if nvml is not None:
@@ -185,18 +185,25 @@ def _busy(nvml: Nvml, uuid: str) -> Callable[[int], int] | None:
     return lambda ns: nvml.busy_percent(uuid, ns)
 
 
-def _named_nvidia(path_procfs: str, environ: Mapping[str, str]) -> list[Board]:
-    if environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):  # the program is shown none
-        return []
-    folder = os.path.join(path_procfs, "driver", "nvidia", "gpus")
-    found = []
-    for slot in _listed(folder):
+def _named_nvidia(settings: Settings, environ: Mapping[str, str]) -> Iterator[Board]:
+    """The boards that this program sees, as far as the driver's files name them; in nvidia-smi's order."""
+    folder = os.path.join(settings.path_procfs, "driver", "nvidia", "gpus")
+    for number, slot in enumerate(_listed(folder)):
         lines = _read(os.path.join(folder, slot, "information")).splitlines()
         values = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-        name, watts = values.get("Model", ""), rated_w(values.get("Model", ""))
-        if watts is not None:
-            found.append(Board(f"gpu-model:{values.get('GPU UUID') or slot}", name, watts, None))
-    return found
+        name, uuid = values.get("Model", ""), values.get("GPU UUID") or slot
+        watts = rated_w(name)
+        if watts is not None and _is_shown(number, uuid, settings.gpus, environ):
+            yield Board(f"gpu-model:{uuid}", name, watts, None)
+
+
+def _is_shown(number: int, uuid: str, gpus: tuple[str, ...], environ: Mapping[str, str]) -> bool:
+    """Whether the setting, else CUDA, lets the program see a board."""
+    visible = environ.get("CUDA_VISIBLE_DEVICES")
+    if not gpus and visible is None:
+        return True
+    entries = gpus or [entry.strip() for entry in (visible or "").split(",")]
+    return any(entry == str(number) or (entry.startswith("GPU-") and uuid.startswith(entry)) for entry in entries)
 
 
 def _amd(path_sysfs: str) -> list[Board]:
