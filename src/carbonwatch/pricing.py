@@ -59,8 +59,8 @@ def reprice(run: Run, settings: Settings, *, insist: bool = False, now_ns: int |
     return _noted(_with_marginal(ledger.reprice(run, *averages), bare, marginals), notes)
 
 
-def reprice_in_time(run: Run, settings: Settings) -> Run:
-    """The same within the setting `grid_timeout_s`, whatever the sources do: they are asked beside this thread."""
+def reprice_in_time(run: Run, settings: Settings, within_s: float | None = None) -> Run:
+    """The same within a time, or the setting `grid_timeout_s`, whatever the sources do: another thread asks them."""
     done: list[Run] = []
     thread = threading.Thread(
         target=lambda: done.append(reprice(run, settings)), name="carbonwatch-pricing", daemon=True
@@ -69,7 +69,7 @@ def reprice_in_time(run: Run, settings: Settings) -> Run:
         thread.start()
     except RuntimeError:  # the interpreter is about to end, and lets none begin
         return _late(run, "there was no time left to ask for it")
-    thread.join(settings.grid_timeout_s)
+    thread.join(settings.grid_timeout_s if within_s is None else within_s)
     return done[0] if done else _late(run, f"the sources took longer than {settings.grid_timeout_s:g} s")
 
 

@@ -48,6 +48,7 @@ def test_a_place_is_shown_with_all_that_says_what_its_figure_is(carbonwatch: Com
         (("Lyon, France",), "FR"),
         (("--place", "Lyon, France"), "FR"),
         (("--at", "45.7,4.8"), "FR"),
+        (("--at", "-37.81,144.96"), "AU-VIC"),
         (("--cloud", "aws/eu-west-3"), "aws/eu-west-3"),
         (("US-CA",), "US-CA"),
         (("CAMX", "--boundary", "direct"), "US-CAMX"),

@@ -85,6 +85,7 @@ def _totals(run: Run) -> dict[str, Any]:
         "water_l": run.water_l if run.wue_l_per_kwh > 0 and run.entries else None,
         "losses_g": run.losses_g if run.entries and _is_known(run) else None,
         "market_g": run.market_g if run.entries and _is_known(run) else None,
+        "marginal_g": run.marginal_g if run.entries and _is_known(run) else None,
     }
 
 
