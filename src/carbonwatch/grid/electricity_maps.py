@@ -1,8 +1,9 @@
 """Some 350 grids all over the world, from Electricity Maps (API v3): hours, with a token.
 
 Life cycle or direct, of what is used, imports included. The free plan is for non-commercial use and has the last 24
-hours; `past-range` and `forecast` (of 6, 24, 48 or 72 hours) need a paid one. Without a zone, or with one that it does not know, their service
-takes the caller's address for the place: so it is told not to, and the zone of the answer is checked.
+hours; `past-range` and `forecast` (of 6, 24, 48 or 72 hours) need a paid one. Without a zone, or with one that it does
+not know, their service takes the caller's address for the place: so it is told not to, and the zone of the answer is
+checked.
 """
 
 from __future__ import annotations
