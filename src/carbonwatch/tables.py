@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+
 from carbonwatch.folders import data_folder
 
 TYPE_CHECKING = False
