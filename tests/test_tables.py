@@ -138,6 +138,27 @@ def test_a_folder_without_an_edition_is_not_read(tmp_path: Path) -> None:
     assert read_by_another_process(tmp_path, ANDORRA) == "153.6"
 
 
+OPENED = """
+import os, sys
+opened = []
+sys.addaudithook(lambda event, args: opened.append(os.path.basename(str(args[0]))) if event == "open" else None)
+from carbonwatch.grid import bundled
+from carbonwatch import location
+from carbonwatch.settings import Settings
+before = [name for name in opened if name.endswith(".csv")]
+bundled.find(location.locate(Settings(country="FR"), {}))
+print(before, sorted({name for name in opened if name.endswith(".csv")}))
+"""
+
+
+def test_a_table_is_read_when_it_is_needed_and_no_other(tmp_path: Path) -> None:
+    answer = subprocess.run(
+        [sys.executable, "-c", OPENED], capture_output=True, text=True, check=True, env=environ_with(tmp_path)
+    )
+
+    assert answer.stdout.strip() == "[] ['countries.csv', 'zones_electricitymaps.csv']"
+
+
 def test_every_table_has_its_source_named() -> None:
     sources = (DATA / "SOURCES.md").read_text(encoding="utf-8")
 

@@ -490,6 +490,8 @@ def test_a_place_may_have_any_name(name: str, place: Place) -> None:
     [
         ("Springfield", "there are 8 of that name. Say which: Springfield, US-MO; or"),
         ("Lyn, France", "Did you mean Lyon, FR or"),
+        ("Cologn", "Did you mean Köln, DE"),
+        ("Frnace", "Did you mean FR (France)?"),
         ("Lyon, Frace", "not 'Frace'"),
         ("", "Write a country"),
         (",", "Write a country"),

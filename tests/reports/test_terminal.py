@@ -277,11 +277,12 @@ def test_what_one_kilowatt_hour_more_causes_stands_beside_the_average_and_never_
     told = replace(run, facts=facts)
 
     assert dict(_figures.details(told))["Marginal"] == [
-        "14 g CO2e caused, at 450 g/kWh more or less used (WattTime; the figure above is the average)"
+        "14 g CO2e by what one kilowatt-hour more makes the grid emit, 450 g (the figure above is the average)",
+        "WattTime",
     ]
     assert "Marginal" not in dict(_figures.details(run))
     assert told.emissions_g == run.emissions_g
-    assert all("14 g CO2e caused" in render(told) for render in (terminal.render, markdown.render))
+    assert all("14 g CO2e by what one" in render(told) for render in (terminal.render, markdown.render))
 
 
 def test_what_is_not_known_is_not_known_by_a_contract_either() -> None:
@@ -289,7 +290,7 @@ def test_what_is_not_known_is_not_known_by_a_contract_either() -> None:
     asked = {"market_g_per_kwh": 20.0, "line_losses": 0.08, "marginal_g_per_kwh": 450.0}
     details = dict(_figures.details(replace(run, facts={**run.facts, **asked})))
 
-    assert details["Marginal"][0].startswith("unknown CO2e caused")
+    assert details["Marginal"][0].startswith("unknown CO2e by what one")
 
     assert details["Lines"][0].startswith("unknown CO2e more")
     assert details["Contract"][0].startswith("unknown CO2e by your contract")

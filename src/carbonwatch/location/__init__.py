@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 
@@ -151,10 +151,10 @@ def _wanted_town(text: str) -> Row:
     if found:
         there = "; or ".join(dict.fromkeys(f"{t['name']}, {t['subdivision'] or t['country']}" for t in found[:3]))
         raise SettingsError(f"place is {text!r}, and there are {len(found)} of that name. Say which: {there}.")
-    near = " or ".join(towns.like(name)) if name and not unknown else ""
+    near = (not rest and _suggest(name, _countries())) or _asked([] if unknown else towns.like(name))
     raise SettingsError(
         f"place is {text!r}, which is no place that is known{f': not {unknown[0]!r}' if unknown else ''}, so its grid "
-        f"is not known either. {f'Did you mean {near}?' if near else _PLACES}"
+        f"is not known either. {near or _PLACES}"
     )
 
 
@@ -230,7 +230,12 @@ def _suggest(text: str, known: Mapping[str, str]) -> str:
 
     codes = {plain(name): code for name, code in known.items()}
     near = dict.fromkeys(codes[name] for name in get_close_matches(plain(text), codes, 3, 0.7))
-    return f"Did you mean {' or '.join(map(_label, near))}?" if near else ""
+    return _asked(map(_label, near))
+
+
+def _asked(near: Iterable[str]) -> str:
+    names = " or ".join(near)
+    return f"Did you mean {names}?" if names else ""
 
 
 def _label(code: str) -> str:

@@ -108,14 +108,12 @@ def _named(key: str) -> list[Row]:
 
 
 def like(name: str) -> list[str]:
-    """Names of towns that are near to this one, as text."""
+    """Towns whose name, in any language, is near to this one, as text."""
     from difflib import get_close_matches
 
-    names = {
-        plain(town["name"]): f"{town['name']}, {town['country']}"
-        for town in sorted(rows("towns"), key=lambda town: int(town["thousands"]))
-    }
-    return [names[each] for each in get_close_matches(plain(name), names, 2, 0.8)]
+    names = [each["name"] for each in rows("town_names")]
+    near = get_close_matches(plain(name), names, 4, 0.8)
+    return list(dict.fromkeys(f"{town['name']}, {town['country']}" for each in near for town in called(each, [])))[:2]
 
 
 def _is_in(town: Row, country: str | None, state: str | None) -> bool:

@@ -349,13 +349,16 @@ def _contract(run: Run) -> list[str]:
 
 
 def _marginal(run: Run) -> list[str]:
-    """What the run has caused, by what one kilowatt-hour more made the grid emit: beside the average, never instead."""
+    """Grams by what one kilowatt-hour more made the grid emit: beside the average, never instead."""
     if run.marginal_g is None or not run.entries:
         return []
     caused = UNKNOWN if _whose_is_unknown(run) else human_mass(run.marginal_g, 2)
     factor = human_number(float(run.facts["marginal_g_per_kwh"]))
-    source = run.facts.get("marginal_source", "source not known")
-    return [f"{caused} CO2e caused, at {factor} g/kWh more or less used ({source}; the figure above is the average)"]
+    source = str(run.facts.get("marginal_source", "source not known"))
+    return [
+        f"{caused} CO2e by what one kilowatt-hour more makes the grid emit, {factor} g (the figure above is the average)",
+        source,
+    ]
 
 
 def _sources(run: Run) -> list[str]:
