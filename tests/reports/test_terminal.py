@@ -277,7 +277,7 @@ def test_what_one_kilowatt_hour_more_causes_stands_beside_the_average_and_never_
     told = replace(run, facts=facts)
 
     assert dict(_figures.details(told))["Marginal"] == [
-        "14 g CO2e by what one kilowatt-hour more makes the grid emit, 450 g (the figure above is the average)",
+        "14 g CO2e by what one kilowatt-hour more makes the grid emit, 450 g; the figure above is by the average",
         "WattTime",
     ]
     assert "Marginal" not in dict(_figures.details(run))

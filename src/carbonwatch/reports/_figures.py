@@ -356,7 +356,8 @@ def _marginal(run: Run) -> list[str]:
     factor = human_number(float(run.facts["marginal_g_per_kwh"]))
     source = str(run.facts.get("marginal_source", "source not known"))
     return [
-        f"{caused} CO2e by what one kilowatt-hour more makes the grid emit, {factor} g (the figure above is the average)",
+        f"{caused} CO2e by what one kilowatt-hour more makes the grid emit, {factor} g; "
+        "the figure above is by the average",
         source,
     ]
 
