@@ -260,6 +260,14 @@ def test_what_is_known_is_not_asked_for_again(electricity_maps: Settings, source
     assert len(source.asked) == 1
 
 
+def test_places_of_one_zone_share_what_is_known(electricity_maps: Settings, source: Source) -> None:
+    known(electricity_maps)
+    place = Place("DE", cloud="aws/eu-central-1")
+    pricing.known("electricity_maps", place, MIDNIGHT_NS, MIDNIGHT_NS + 3 * HOUR_NS, electricity_maps, now_ns=NOW_NS)
+
+    assert len(source.asked) == 1
+
+
 def test_measured_slots_of_the_past_are_kept_for_ever_and_estimated_ones_for_a_day(
     electricity_maps: Settings, source: Source
 ) -> None:

@@ -305,15 +305,20 @@ class TaskEmissionsTracker:
         self._owned = tracker is None
         self.tracker = tracker or EmissionsTracker(**parameters)
         self.emissions_data: EmissionsData | None = None
+        self._task: Task | None = None
 
     def __enter__(self) -> TaskEmissionsTracker:
         self.tracker.start_task(self.task_name)
+        _, self._task = self.tracker._open[-1]
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.emissions_data = self.tracker.stop_task(self.task_name)
         if self._owned:
             self.tracker.__exit__(kind, error, trace)
+            if self.emissions_data is not None and self._task is not None:  # the run learned its prices at its end
+                ended = self.emissions_data.timestamp
+                self.emissions_data = EmissionsData.of(self._task.run, timestamp=ended)
 
 
 class EmissionsData:

@@ -6,6 +6,7 @@ What goes wrong becomes a note of the run and one log line; the yearly figure st
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -87,8 +88,8 @@ def known(
     now_ns = time.time_ns() if now_ns is None else now_ns
     end_ns = max(start_ns + 1, min(end_ns, now_ns))
     cache = Cache(folder(settings))
-    where = (place.cloud, place.subdivision, place.country, *place.candidates)
-    key = "/".join((name, settings.boundary, *(part or "" for part in where)))
+    source = _source(name)
+    key = "/".join((name, settings.boundary, _where(source, place)))
     found = cache.find(key, start_ns, end_ns, now_ns)
     if found is not None and not (insist and any(slot.kind != "measured" for slot in found.slots)):
         return found
@@ -98,7 +99,7 @@ def known(
             raise GridUnavailable(f"{name} had no answer a moment ago, and is left alone for a while.")
         return part
     try:
-        series = _settled(_source(name)(place, start_ns, end_ns, settings), now_ns)
+        series = _settled(source(place, start_ns, end_ns, settings), now_ns)
     except NoAnswer:
         cache.failed(name, now_ns)
         raise
@@ -119,6 +120,13 @@ def _source(name: str) -> Callable[..., Series]:
 
         return marginal
     return plugins.load("grid", name)
+
+
+def _where(source: Callable[..., Series], place: Place) -> str:
+    """The source's zone of a place; of one that has no zones, or none there, all that is known of the place."""
+    zone_of = getattr(sys.modules.get(getattr(source, "__module__", "")), "zone", None)
+    zone = zone_of(place) if callable(zone_of) else None
+    return zone or "/".join(part or "" for part in (place.cloud, place.subdivision, place.country, *place.candidates))
 
 
 def _by_the_year(entry: Entry) -> Entry:

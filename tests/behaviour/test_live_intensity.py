@@ -88,13 +88,19 @@ for name in ("load", "load"):
     theirs.flush()
 theirs.stop()
 """
-    measured(code, tmp_path, source)
+    code += """
+from carbonwatch import TaskEmissionsTracker
+with TaskEmissionsTracker("alone", country_2letter_iso_code="DE", save_to_file=False) as alone: time.sleep(0.02)
+print(round(alone.emissions_data.carbon_intensity, 6))
+"""
+    ended = measured(code, tmp_path, source)
     (path,) = tmp_path.glob("emissions_base_*.csv")
     with path.open(newline="") as file:
         tasks = list(csv.DictReader(file))
 
     assert [task["task_name"] for task in tasks] == ["load", "load"]
     assert [float(task["carbon_intensity"]) for task in tasks] == pytest.approx([123.0, 123.0])
+    assert ended.said.split() == ["123.0"], ended.errors
 
 
 def test_the_hours_are_those_of_the_place_that_the_network_tells(source: Source, tmp_path: Path) -> None:
