@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from carbonwatch.errors import SettingsError
 from carbonwatch.location import plain
-from carbonwatch.location.towns import called, coordinates, like, near
+from carbonwatch.location.towns import _distance_km, called, coordinates, like, near
 from carbonwatch.tables import row, rows
 
 
@@ -32,6 +32,17 @@ def test_across_a_border_another_country_s_town_counts_if_it_is_nearly_as_near()
     between_geneva_and_annemasse = near(46.197, 6.19)
 
     assert {town["country"] for town in between_geneva_and_annemasse} == {"CH", "FR"}
+
+
+@pytest.mark.parametrize(
+    "point", [(51.5, 7.2), (69.9, 27.0), (-18.1, 179.9), (66.6, -179.5), (-54.8, -68.3), (89.5, 0.0)]
+)
+def test_the_nearest_town_is_the_one_that_a_look_at_all_of_them_finds(point: tuple[float, float]) -> None:
+    nearest_km, nearest = min(
+        ((_distance_km(*point, float(town["lat"]), float(town["lon"])), town["name"]) for town in rows("towns")),
+    )
+
+    assert [town["name"] for town in near(*point)[:1]] == ([nearest] if nearest_km <= 500 else [])
 
 
 def test_the_date_line_is_no_border() -> None:
