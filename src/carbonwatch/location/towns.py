@@ -61,7 +61,7 @@ def _nearest(latitude: float, longitude: float, reach_km: float) -> list[tuple[f
 
 
 def _around(latitude: float, longitude: float, reach: float) -> Iterator[Row]:
-    """The towns within so many degrees of a great circle, and some more."""
+    """The towns within so many degrees of a point, and some more."""
     longitude = (longitude + 180) % 360 - 180
     for band in range(math.floor(latitude - reach), math.floor(latitude + reach) + 1):
         widest = math.cos(math.radians(min(90, max(abs(band), abs(band + 1)))))
