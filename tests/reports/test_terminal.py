@@ -252,8 +252,8 @@ def test_a_share_is_nothing_or_all_only_if_it_is(share: float, text: str) -> Non
 def test_long_names_of_tasks_are_cut() -> None:
     run = runs.a_run(runs.entry(runs.usage(runs.GPU, 10.0), "漢" * 50))
 
-    assert "漢" * 17 + "…  " in terminal.render(run)
-    assert "漢" * 18 not in terminal.render(run)
+    assert "漢" * 16 + "…  " in terminal.render(run)
+    assert "漢" * 17 not in terminal.render(run)
 
 
 def test_a_contract_and_the_lines_have_lines_of_their_own() -> None:
