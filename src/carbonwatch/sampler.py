@@ -13,6 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from carbonwatch import plugins
 from carbonwatch.activity import Activity
@@ -46,6 +47,7 @@ _MATTERS = (
     "hardware_vcpus",
     "prefer_psys",
     "reserved_cores",
+    "cpu_time",
     "path_sysfs",
     "path_procfs",
 )
@@ -110,6 +112,17 @@ class Sampler:
             if domain.id not in counted:
                 found[domain.id] = f"inside {domain.within or 'the system meter'}"
         return found
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a run is to note of how work is counted."""
+        with self._lock:
+            return {name: value for activity in self.activities for name, value in activity.facts.items()}
+
+    def settle(self) -> None:
+        """Waits a little for what gets ready on a thread; a program is started after that."""
+        for activity in self.activities:
+            activity.settle()
 
     def read(self) -> Reading:
         """All counts now. A count that can't be read is the last one, and `failed` says why."""

@@ -113,6 +113,7 @@ class Tracker:
             # from here on counts: the slow things are done
             self._spent_before_s = self._sampler.spent_s
             self._first = self._last = self._sampler.read()
+            self._facts = {**self._facts, **self._sampler.facts}
             self._saved_ns = self._first.ns
             self._started_ns = self._wall_ns()
             self._pid = os.getpid()
@@ -140,6 +141,12 @@ class Tracker:
         if ends:
             self._hand_out()
         return self._final or self._as_run()
+
+    def settle(self) -> None:
+        """Waits a little for what gets ready on a thread, so that nothing of a program that starts now is missed."""
+        if self._state == "running":
+            self._sampler.settle()
+            self._sampler.read()  # from here on
 
     def flush(self) -> Run:
         """Saves what there is so far, and gives it."""
@@ -189,6 +196,8 @@ class Tracker:
         for task in self._tasks:
             task.last = self._last
         self._tasks.clear()
+        self._facts = {**self._facts, **self._sampler.facts}
+        self._note_others(self._facts.get("gpu_others", {}))
         self._final = self._as_run()
 
     def _hand_out(self) -> None:
@@ -271,6 +280,11 @@ class Tracker:
                 self._note(f"{name} is not read: {why}")
         if not self._sampler.domains:
             self._note("Nothing could be metered on this machine: `carbonwatch doctor` says why.")
+
+    def _note_others(self, others: Mapping[str, int]) -> None:
+        for board, count in others.items():
+            who = "another process was" if count == 1 else f"{count} other processes were"
+            self._note(f"{who.capitalize()} on {board} meanwhile; what they used is not this run's.")
 
     def _open_journal(self) -> None:
         path = store.path(self.settings, self._environ)

@@ -76,6 +76,15 @@ class Following:
         works = {id_: use.work(ns) for id_, use in self._uses.items()}
         return {id_: work for id_, work in works.items() if work is not None}
 
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """How many processes of others were on each board meanwhile, where there were any."""
+        others = {id_: len(use.others) for id_, use in self._uses.items() if use.others}
+        return {"gpu_others": others} if others else {}
+
+    def settle(self) -> None:
+        """Is ready from the start."""
+
     def close(self) -> None:
         """Gives the library back."""
         self._uses = {}
@@ -103,6 +112,7 @@ class Use:
 
     def __init__(self, nvml: Nvml, board: Board) -> None:
         self.unknown = ""  # why nobody can tell
+        self.others: set[int] = set()  # processes that were seen on it and are not the tree's
         self._nvml = nvml
         self._uuid = board.uuid
         self._first_ns: int | None = None
@@ -151,6 +161,7 @@ class Use:
         if not named & (ours | before) and are_foreign(named):
             self._pids = set()
             raise Unavailable("its processes are not in this /proc, as in containers: set path_procfs to the host's")
+        self.others |= (present | workers) - ours
         if samples is not None:
             self._sampled.add(samples, now_us, ours)
         elif present & ours and present - ours:
