@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from carbonwatch.cpunames import Cpuid
-from carbonwatch.hardware import look, memory_gb
+from carbonwatch.hardware import fingerprint, look, memory_gb
 
 XEON = """\
 processor	: 0
@@ -96,3 +96,11 @@ def test_memory_is_in_units_of_two_to_the_thirty(tmp_path: Path) -> None:
 
 def test_this_machine_has_a_processor() -> None:
     assert look(2).processor.maker in ("intel", "amd", "arm", None)
+
+
+def test_a_fingerprint_is_a_processor_and_its_memory(tmp_path: Path) -> None:
+    (tmp_path / "cpuinfo").write_text("model name\t: Example 9000\n")
+    (tmp_path / "meminfo").write_text("MemTotal:       16777216 kB\n")
+
+    assert fingerprint(str(tmp_path), str(tmp_path)).startswith("Example 9000, ")
+    assert fingerprint(str(tmp_path), str(tmp_path)).endswith(" threads, 16 GB")

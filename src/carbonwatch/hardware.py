@@ -58,6 +58,14 @@ def look(threads: int, path_procfs: str = "/proc", path_sysfs: str = "/sys") -> 
     )
 
 
+def fingerprint(path_procfs: str, path_sysfs: str) -> str:
+    """What a calibration belongs to: another processor or memory is another machine."""
+    found = look(os.cpu_count() or 1, path_procfs, path_sysfs)
+    here_gb = memory_gb(path_procfs)
+    size = "?" if here_gb is None else f"{here_gb:.0f}"
+    return f"{found.name or 'unnamed'}, {found.threads} threads, {size} GB"
+
+
 def memory_gb(path_procfs: str = "/proc") -> float | None:
     """All memory, in units of 2**30 bytes; None where nothing tells."""
     words = _read(path_procfs, "meminfo", size=256).split()

@@ -267,9 +267,10 @@ class _Due:
         return True
 
 
-def open_sampler(settings: Settings) -> Sampler:
+def open_sampler(settings: Settings, pid: int | None = None) -> Sampler:
     """A sampler of every meter that can be read here. A meter that can't is no error: `missing` says why.
 
+    Own is the tree of this process, or of another one.
     Raises SettingsError where a sensor finds that a setting makes no sense on this machine.
     """
     meters: list[Meter] = []
@@ -292,7 +293,7 @@ def open_sampler(settings: Settings) -> Sampler:
         except Exception as error:
             missing[name] = Unavailable(f"{name} failed: {error!r}.")
             log.warning("sensor %s failed and is not read", name, exc_info=True)
-    return Sampler(meters, _activities(settings, meters), missing=missing)
+    return Sampler(meters, _activities(settings, meters, pid), missing=missing)
 
 
 def _detected(name: str, settings: Settings, taken: set[str]) -> Meter:
@@ -306,17 +307,17 @@ def _detected(name: str, settings: Settings, taken: set[str]) -> Meter:
     return meter
 
 
-def _activities(settings: Settings, meters: list[Meter]) -> list[Activity]:
+def _activities(settings: Settings, meters: list[Meter], pid: int | None) -> list[Activity]:
     on_gpu = any(d.component == "gpu" for meter in meters for d in meter.domains)
     names = [("procfs", "psutil"), *([("nvml",)] if on_gpu else [])]
-    found = [_first_activity(settings, alternatives) for alternatives in names]
+    found = [_first_activity(settings, pid, alternatives) for alternatives in names]
     return [activity for activity in found if activity is not None]
 
 
-def _first_activity(settings: Settings, names: tuple[str, ...]) -> Activity | None:
+def _first_activity(settings: Settings, pid: int | None, names: tuple[str, ...]) -> Activity | None:
     for name in names:
         try:
-            activity: Activity = plugins.load("activity", name)(settings, None)
+            activity: Activity = plugins.load("activity", name)(settings, pid)
             return activity
         except (Unavailable, ImportError, OSError) as error:
             log.debug("activity %s can't be followed: %s", name, error)

@@ -17,9 +17,9 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, Literal, cast
 
-from carbonwatch import environment, ledger, location, plugins, sampler, store
+from carbonwatch import environment, idle, ledger, location, plugins, sampler, store
 from carbonwatch._version import __version__
-from carbonwatch.attribution import attribute
+from carbonwatch.attribution import POLICY, Idle, attribute
 from carbonwatch.errors import CarbonwatchError, StoreError
 from carbonwatch.grid import _chosen, bundled
 from carbonwatch.model import Entry, Gap, Place, Reading, Run, Sample, Scope, State, Usage
@@ -110,10 +110,11 @@ class Tracker:
             self._prepare()
             self._sampler = self._given_sampler or sampler.share(self.settings)
             self._note_what_is_missing()
+            self._idle = idle.Watch(self._sampler.domains, self._known_idle())
             # from here on counts: the slow things are done
             self._spent_before_s = self._sampler.spent_s
             self._first = self._last = self._sampler.read()
-            self._facts = {**self._facts, **self._sampler.facts}
+            self._facts = {**self._facts, **self._own_facts()}
             self._saved_ns = self._first.ns
             self._started_ns = self._wall_ns()
             self._pid = os.getpid()
@@ -196,7 +197,7 @@ class Tracker:
         for task in self._tasks:
             task.last = self._last
         self._tasks.clear()
-        self._facts = {**self._facts, **self._sampler.facts}
+        self._facts = {**self._facts, **self._own_facts()}
         self._note_others(self._facts.get("gpu_others", {}))
         self._final = self._as_run()
 
@@ -281,6 +282,13 @@ class Tracker:
         if not self._sampler.domains:
             self._note("Nothing could be metered on this machine: `carbonwatch doctor` says why.")
 
+    def _known_idle(self) -> Mapping[str, Idle]:
+        return idle.load(idle.store_file(self._environ), self.settings.path_procfs, self.settings.path_sysfs)
+
+    def _own_facts(self) -> dict[str, Any]:
+        """How the run's own share came about."""
+        return {"policy": POLICY, "idle_power": self._idle.facts(), **self._sampler.facts}
+
     def _note_others(self, others: Mapping[str, int]) -> None:
         for board, count in others.items():
             who = "another process was" if count == 1 else f"{count} other processes were"
@@ -315,7 +323,8 @@ class Tracker:
         self._booking = True
         try:
             sample = sampler.cut(self._last, reading)
-            self._book_in(sample, attribute(sample, self._sampler.domains), reading)
+            usages = attribute(sample, self._sampler.domains, self._idle.after(sample))
+            self._book_in(sample, usages, reading)
         finally:
             self._booking = False
 

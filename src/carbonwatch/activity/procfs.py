@@ -630,7 +630,7 @@ def _perf(procfs: str, pid: int | None) -> Counter:
 
 def _own_group(path_sysfs: str, procfs: str, pid: int | None) -> Counter:
     """The tree's control group (v2), where nobody else is in it."""
-    path = _unified_path(_text(procfs, "self" if pid is None else str(pid), "cgroup"))
+    path = unified_path(_text(procfs, "self" if pid is None else str(pid), "cgroup"))
     living = ProcTree(procfs, pid).look({}).keys()
     for base in ("", "unified"):
         folder = os.path.join(path_sysfs, "fs", "cgroup", base, path)
@@ -645,7 +645,7 @@ def _own_group(path_sysfs: str, procfs: str, pid: int | None) -> Counter:
     raise Unavailable("There is no control group (v2) that counts CPU time here.")
 
 
-def _unified_path(text: str) -> str:
+def unified_path(text: str) -> str:
     """A process's control group of version 2, from /proc/<pid>/cgroup."""
     for line in text.splitlines():
         if line.startswith("0::"):
