@@ -618,7 +618,7 @@ def follow(settings: Settings, pid: int | None = None, *, environ: Mapping[str, 
 def _ways(settings: Settings, pid: int | None, procfs: str) -> tuple[Callable[[], Counter], ...]:
     """How the kernel may count a tree, the best first, by the setting; the tree's numbers have to be ours."""
     here = "/proc" if pid is None else procfs
-    if not os.path.exists(os.path.join(here, "self")):
+    if not os.path.lexists(os.path.join(here, "self")):
         return ()
     perf, group = lambda: _perf(here, pid), lambda: _own_group(settings.path_sysfs, here, pid)
     return {"auto": (perf, group), "perf": (perf,), "cgroup": (group, perf), "proc": ()}[settings.cpu_time]

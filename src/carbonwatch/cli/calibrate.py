@@ -129,7 +129,7 @@ def idle_power(sampler: Sampler, wait: Callable[[], object], count: int, made_at
         )
     by = f"carbonwatch calibrate --idle, {made_at}"
     return {
-        id_: Idle(median(seen), *(idle.low_quantile(seen, p) for p in (0.05, 0.95)), by)
+        id_: Idle(median(seen), idle.low_quantile(seen, 0.05), idle.low_quantile(seen, 0.95), by)
         for id_, seen in powers_w.items()
     }
 
