@@ -18,7 +18,7 @@ from carbonwatch.cli import _ending, _terminal
 from carbonwatch.errors import CarbonwatchError
 
 GROUPS = {
-    "Measure": ("run", "monitor", "when"),
+    "Measure": ("run", "monitor", "top", "when"),
     "Look at it": ("report", "runs", "reprice"),
     "Find out why": ("doctor", "grid", "estimate", "calibrate"),
 }

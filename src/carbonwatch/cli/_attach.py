@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 from typing import Any
 
 from carbonwatch import environment
-from carbonwatch.cli import UsageError
+from carbonwatch.cli import UsageError, _until
 from carbonwatch.model import Run
 from carbonwatch.sampler import open_sampler
 from carbonwatch.settings import Settings
 from carbonwatch.tracker import Tracker
 
-_ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 _LOOK_S = 0.5
 
 
@@ -23,27 +21,16 @@ def run(pid: int, settings: Settings) -> Run:
     if not _exists(pid):
         raise UsageError(f"There is no process {pid}, so there is nothing to measure. `ps` lists those that run.")
     sampler = open_sampler(settings, pid)
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    handlers = {number: signal.signal(number, lambda *_: None) for number in _numbers()}
     try:
-        with Tracker(settings, meters=sampler, facts=_facts(pid)) as tracker:
+        with (
+            _until.asked_to_end() as interrupted,
+            Tracker(settings, meters=sampler, facts=_facts(pid)) as tracker,
+        ):
             tracker.settle()
-            _wait(pid, reader)
+            _wait(pid, interrupted)
         return tracker.run
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(before)
-        os.close(reader)
-        os.close(writer)
         sampler.close()
-
-
-def _numbers() -> list[Any]:
-    named = (getattr(signal, name, None) for name in _ENDING)  # Windows has no SIGHUP
-    return [number for number in named if number is not None and signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def _wait(pid: int, interrupted: int) -> None:
