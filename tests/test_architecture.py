@@ -21,7 +21,7 @@ LAYERS = """
     hardware powermodel embodied plugs
     settings
     sensors activity grid location environment attribution ledger
-    sampler idle store reports exporters pricing
+    sampler idle conditions store reports exporters pricing
     tracker
     codecarbon calculator estimate calibration benchmark profiler distributed testing
     __init__

@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, Literal, cast
 
-from carbonwatch import environment, idle, ledger, location, plugins, sampler, store
+from carbonwatch import conditions, environment, idle, ledger, location, plugins, sampler, store
 from carbonwatch._version import __version__
 from carbonwatch.attribution import POLICY, Idle, attribute
 from carbonwatch.errors import CarbonwatchError, StoreError
@@ -110,6 +110,7 @@ class Tracker:
             self._prepare()
             self._sampler = self._given_sampler or sampler.share(self.settings)
             self._note_what_is_missing()
+            self._conditions = conditions.Watch(self.settings)
             self._idle = idle.Watch(self._sampler.domains, self._known_idle())
             # from here on counts: the slow things are done
             self._spent_before_s = self._sampler.spent_s
@@ -197,7 +198,7 @@ class Tracker:
         for task in self._tasks:
             task.last = self._last
         self._tasks.clear()
-        self._facts = {**self._facts, **self._own_facts()}
+        self._facts = {**self._now(), **self._facts, **self._own_facts()}
         self._note_others(self._facts.get("gpu_others", {}))
         self._final = self._as_run()
 
@@ -289,6 +290,9 @@ class Tracker:
         """How the run's own share came about."""
         return {"policy": POLICY, "idle_power": self._idle.facts(), **self._sampler.facts}
 
+    def _now(self) -> dict[str, Any]:
+        return {**self._conditions.facts(), **self._conditions.last_facts()}
+
     def _note_others(self, others: Mapping[str, int]) -> None:
         for board, count in others.items():
             who = "another process was" if count == 1 else f"{count} other processes were"
@@ -313,6 +317,9 @@ class Tracker:
             began_s = time.thread_time()
             self._advance(reading)
             self._overhead_s += time.thread_time() - began_s
+        began_s = time.thread_time()
+        self._conditions.slow_facts()
+        self._overhead_s += time.thread_time() - began_s
         self._save(_PATIENCE_S)
 
     def _advance(self, reading: Reading) -> None:

@@ -570,6 +570,13 @@ def test_slurm_says_how_many_of_the_node_s_cpus_are_the_job_s(tmp_path: Path) ->
     assert reserved(tmp_path, cpus=CPUS, environ=slurm) == Reservation(1.0, "SLURM_CPUS_ON_NODE")
 
 
+@pytest.mark.parametrize("name", ["NSLOTS", "NCPUS", "LSB_DJOB_NUMPROC"])
+def test_other_schedulers_jobs_reserve_their_cpus_and_no_more_than_there_are(name: str, tmp_path: Path) -> None:
+    assert reserved(tmp_path, cpus=CPUS, environ={name: "1"}) == Reservation(1.0, name)
+    assert reserved(tmp_path, cpus=CPUS, environ={name: "4096"}) == Reservation(float(CPUS), name)
+    assert reserved(tmp_path, cpus=CPUS, environ={name: "all"}) == Reservation(0.0, "")
+
+
 def test_a_fresh_machine_reserves_nothing(tmp_path: Path) -> None:
     assert reserved(tmp_path, cpus=CPUS) == Reservation(0.0, "")
 

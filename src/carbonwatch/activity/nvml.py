@@ -78,9 +78,11 @@ class Following:
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """How many processes of others were on each board meanwhile, where there were any."""
+        """Versions of the driver, how the boards are now, and how many others were on each meanwhile, if any."""
         others = {id_: len(use.others) for id_, use in self._uses.items() if use.others}
-        return {"gpu_others": others} if others else {}
+        states = {id_: use.state(self._looked_ns or 0) for id_, use in self._uses.items()}
+        found: dict[str, Any] = {**self._nvml.drivers(), "gpu_state": states}
+        return {**found, "gpu_others": others} if others else found
 
     def settle(self) -> None:
         """Is ready from the start."""
@@ -136,6 +138,10 @@ class Use:
             max(self._total.reserved_s, self._reserved_s + since_s * self._reserve),
         )
         return self._total
+
+    def state(self, ns: int) -> dict[str, float]:
+        """How the board is now, as far as it tells."""
+        return self._nvml.state(self._uuid, ns)
 
     def look(self, ns: int, now_us: int, ours: set[int], are_foreign: Callable[[set[int]], bool]) -> None:
         """Asks who is on the board, and counts the time since the last look by it."""

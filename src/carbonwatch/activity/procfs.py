@@ -231,6 +231,9 @@ def _has_children() -> bool:
     return True
 
 
+# CPUs of a job on its node, as Slurm, Grid Engine, PBS and LSF tell them (their manuals); jobs of several nodes may
+# have more in the last two, and at most all of this one
+_JOB_CPUS = ("SLURM_CPUS_ON_NODE", "NSLOTS", "NCPUS", "LSB_DJOB_NUMPROC")
 # a process that is gone: its folder, or what was read through it
 _GONE = (FileNotFoundError, NotADirectoryError, ProcessLookupError)
 
@@ -281,16 +284,13 @@ class Cgroup(NamedTuple):
 
 
 def reserve(settings: Settings, pid: int | None, cpus: int, environ: Mapping[str, str], procfs: str) -> Reservation:
-    """What is kept for a process: by setting, by quota, by CPU mask, by Slurm, or nothing."""
+    """What is kept for a process: by setting, by quota, by CPU mask, by the job, or nothing."""
     if settings.reserved_cores is not None:
         return Reservation(settings.reserved_cores, "setting reserved_cores", whole=True)
     text = _text(procfs, "self" if pid is None else str(pid), "cgroup")
     levels = tuple(cgroups(text, os.path.join(settings.path_sysfs, "fs", "cgroup")))
     return (
-        _by_quota(levels, cpus)
-        or _by_mask(levels, cpus, _mask(pid))
-        or _by_slurm(cpus, environ)
-        or Reservation(0.0, "")
+        _by_quota(levels, cpus) or _by_mask(levels, cpus, _mask(pid)) or _by_job(cpus, environ) or Reservation(0.0, "")
     )
 
 
@@ -311,12 +311,13 @@ def _by_mask(levels: tuple[Cgroup, ...], cpus: int, mask: int) -> Reservation | 
     return Reservation(float(mask), "cpuset or affinity mask", usage_paths)
 
 
-def _by_slurm(cpus: int, environ: Mapping[str, str]) -> Reservation | None:
+def _by_job(cpus: int, environ: Mapping[str, str]) -> Reservation | None:
     """The job's CPUs on this node. A task's own group is not the job's, so the machine's busy time stands for it."""
-    given = environ.get("SLURM_CPUS_ON_NODE", "")
-    if not given.isdigit() or int(given) == 0:
-        return None
-    return Reservation(float(min(int(given), cpus)), "SLURM_CPUS_ON_NODE")
+    for name in _JOB_CPUS:
+        given = environ.get(name, "")
+        if given.isdigit() and int(given) > 0:
+            return Reservation(float(min(int(given), cpus)), name)
+    return None
 
 
 def cgroups(text: str, folder: str) -> Iterator[Cgroup]:

@@ -151,7 +151,7 @@ def _measured(path: str, command: list[str], settings: Settings) -> tuple[int, R
     try:
         if settings.cpu_time != "proc":
             _taskclock.wake()
-        tracker = _started(command, settings)
+        tracker = _started(path, command, settings)
         try:
             code = _child.run(path, command, mask)
         except OSError as error:
@@ -162,11 +162,14 @@ def _measured(path: str, command: list[str], settings: Settings) -> tuple[int, R
         _child.release_signals(mask)
 
 
-def _started(command: list[str], settings: Settings) -> Tracker | None:
+def _started(path: str, command: list[str], settings: Settings) -> Tracker | None:
     try:
+        from carbonwatch import conditions
         from carbonwatch.tracker import Tracker
 
-        tracker = Tracker(settings, facts={"command": environment.command(command)})
+        packages = conditions.packages_of(path)
+        facts = {"command": environment.command(command), **({"packages": packages} if packages else {})}
+        tracker = Tracker(settings, facts=facts)
         tracker.start()
         tracker.settle()
     except CarbonwatchError:
