@@ -23,7 +23,7 @@ LAYERS = """
     sensors activity grid location environment attribution ledger
     sampler idle conditions store reports exporters pricing
     tracker
-    codecarbon calculator estimate calibration benchmark profiler distributed testing
+    codecarbon calculator estimate calibration requirements benchmark profiler distributed testing
     __init__
     integrations dashboard server
     cli

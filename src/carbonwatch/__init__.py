@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from carbonwatch.errors import (
         CarbonwatchError,
         GridUnavailable,
+        HardwareMismatch,
         SensorUnavailable,
         SettingsError,
         StoreError,
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
     )
     from carbonwatch.estimate import PowerEstimate, estimate_power
     from carbonwatch.model import Run
+    from carbonwatch.requirements import require
     from carbonwatch.tracker import Measurement, measure
 
 __all__ = [
     "CarbonwatchError",
     "EmissionsTracker",
     "GridUnavailable",
+    "HardwareMismatch",
     "Measurement",
     "OfflineEmissionsTracker",
     "PowerEstimate",
@@ -49,6 +52,7 @@ __all__ = [
     "__version__",
     "estimate_power",
     "measure",
+    "require",
     "track_emissions",
 ]
 
@@ -57,6 +61,7 @@ _HOMES = {
     "errors": (
         "CarbonwatchError",
         "GridUnavailable",
+        "HardwareMismatch",
         "SensorUnavailable",
         "SettingsError",
         "StoreError",
@@ -64,6 +69,7 @@ _HOMES = {
     ),
     "estimate": ("PowerEstimate", "estimate_power"),
     "model": ("Run",),
+    "requirements": ("require",),
     "tracker": ("Measurement", "measure"),
 }
 

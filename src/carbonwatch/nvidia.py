@@ -129,6 +129,10 @@ class Nvml:
             raise NoAnswer("programs share it through MPS, which hides whose work it does", _NOT_SUPPORTED)
         return {process.pid for process in self._list("nvmlDeviceGetComputeRunningProcesses", uuid, ns)}
 
+    def memory_gb(self, uuid: str, ns: int = 0) -> float:
+        """All memory of a board, in units of 2**30 bytes."""
+        return round(int(self._ask("nvmlDeviceGetMemoryInfo", uuid, ns).total) / (1 << 30), 2)
+
     def drivers(self) -> dict[str, str]:
         """Versions of the driver and of the CUDA that it brings, as far as it tells."""
         found: dict[str, str] = {}
