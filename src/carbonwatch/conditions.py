@@ -138,16 +138,20 @@ def _since(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int] 
 def loaded_packages(modules: Mapping[str, Any] | None = None, path: Iterable[str] | None = None) -> dict[str, str]:
     """Versions of the packages that this program has imported, as far as they tell or their folder's name does."""
     modules = dict(sys.modules) if modules is None else modules
-    installed = installed_packages(sys.path if path is None else path)
-    found: dict[str, str] = {}
-    for name, module in modules.items():
-        if "." in name or name.startswith("_") or name in sys.stdlib_module_names or name == "carbonwatch":
-            continue
-        version = getattr(module, "__dict__", {}).get("__version__")  # not getattr(): some import when asked
-        version = version if isinstance(version, str) else installed.get(_plain(name))
-        if version:
-            found[name] = version
-    return dict(sorted(found.items()))
+    versions = {name: _version(module) for name, module in modules.items() if _is_foreign(name)}
+    if None in versions.values():
+        installed = installed_packages(sys.path if path is None else path)
+        versions = {name: version or installed.get(_plain(name)) for name, version in versions.items()}
+    return {name: version for name, version in sorted(versions.items()) if version}
+
+
+def _is_foreign(name: str) -> bool:
+    return not ("." in name or name.startswith("_") or name in sys.stdlib_module_names or name == "carbonwatch")
+
+
+def _version(module: Any) -> str | None:
+    version = getattr(module, "__dict__", {}).get("__version__")  # not getattr(): some import when asked
+    return version if isinstance(version, str) else None
 
 
 def installed_packages(path: Iterable[str]) -> dict[str, str]:
