@@ -14,7 +14,7 @@ import pytest
 
 from carbonwatch.activity import _taskclock
 from carbonwatch.activity._taskclock import Opening, TaskClock, members
-from carbonwatch.activity.procfs import CpuTime, Process, follow
+from carbonwatch.activity.procfs import CpuTime, Following, Process, Reservation, follow
 from carbonwatch.errors import Unavailable
 from carbonwatch.settings import Settings
 
@@ -59,7 +59,7 @@ def test_an_orphaned_grandchild_is_counted(counted: Callable[[], float]) -> None
     said = subprocess.run([sys.executable, "-S", "-c", ORPHAN], stdout=subprocess.PIPE, check=True).stdout
     own_s = counted() - before - (time.process_time() - used)
 
-    assert own_s >= 0.95 * float(said)
+    assert own_s >= 0.9 * float(said)
 
 
 @allowed
@@ -99,7 +99,7 @@ except ChildProcessError: pass
     before = counted()
     subprocess.run([sys.executable, "-S", "-c", code], check=True)
 
-    assert counted() - before >= 0.95 * 0.2
+    assert counted() - before >= 0.9 * 0.2
 
 
 @allowed
@@ -262,13 +262,16 @@ def test_one_without_children_is_looked_at_each_time_as_that_costs_nothing() -> 
     assert time_.used_ns(1) == S
 
 
-def test_ticks_and_what_a_hypervisor_takes_are_no_reason_to_look() -> None:
+def test_the_greater_of_both_counts_is_right_as_each_misses_something() -> None:
     tree, counter = Tree(), Told()
     time_ = CpuTime(tree.look, lambda: True, opened(counter))
     time_.used_ns(0)
-    tree.ns, counter.ns = 10 * S, 10 * S - 10**8
+    tree.ns, counter.ns = 10 * S, 10 * S - 10**8  # while tasks are switched
+    first = time_.used_ns(1)
+    counter.ns += 3 * S  # an orphan's
+    second = time_.used_ns(2)
 
-    assert (time_.used_ns(1), time_.name) == (10 * S - 10**8, "a test")
+    assert (first, second, time_.name) == (10 * S, 13 * S, "a test")
 
 
 def test_a_count_that_can_t_be_read_any_more_never_goes_back() -> None:
@@ -335,6 +338,39 @@ def test_perf_events_can_be_woken_in_advance() -> None:
     for thread in threading.enumerate():
         if thread.name == "carbonwatch-perf":
             thread.join(60)
+
+
+class Stolen:
+    """A machine's clock that is told."""
+
+    cpus = 2
+
+    def __init__(self) -> None:
+        self.busy, self.stolen_s = 0.0, 0.0
+
+    def busy_s(self) -> float:
+        return self.busy
+
+    def busy_s_by_cpu(self) -> list[float]:
+        return []
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+@pytest.mark.parametrize(("name", "own_s"), [("perf task-clock", 0.75), ("cgroup cpu.stat", 1.0)])
+def test_what_a_hypervisor_took_is_not_the_program_s(name: str, own_s: float) -> None:
+    counter, clock = Told(), Stolen()
+    counter.name = name
+    following = Following(CpuTime(Tree().look, lambda: False, opened(counter)), clock, Reservation(0.0, ""))
+    following.read(0)
+    following.read(1)
+    counter.ns, clock.busy, clock.stolen_s = S, 0.9, 0.3
+    first = following.read(S // 2)["cpu"].own_s
+    counter.ns, clock.stolen_s = S + 10**7, 0.31  # ticks of a short time
+
+    assert first == pytest.approx(own_s)
+    assert following.read(S // 2 + 1)["cpu"].own_s - first == pytest.approx(0.01)
 
 
 # a control group

@@ -3,7 +3,8 @@
 A perf event `task-clock` that is inherited counts a task and all that it starts from then on, threads, children and
 orphans, dead or alive, by the nanosecond and for a microsecond a read. It needs no right beyond that to look at
 the task (`perf_event_paranoid` up to 2), but a container's seccomp profile may refuse it, and it lets go of
-programs that change their user (sudo). What a hypervisor takes away while a task runs is in it.
+programs that change their user (sudo). What a hypervisor takes away while a task runs is in it, and has to be
+taken off.
 
 The first perf event of a machine makes the kernel patch itself, which takes 10 to 20 ms: it is opened on a thread.
 """

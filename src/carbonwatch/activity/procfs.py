@@ -26,7 +26,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from carbonwatch.activity._taskclock import PROC, Counter, GroupCounter, Opening, TaskClock, members
+from carbonwatch.activity._taskclock import PERF, PROC, Counter, GroupCounter, Opening, TaskClock, members
 from carbonwatch.cputime import MachineClock, ProcStat
 from carbonwatch.errors import Unavailable
 from carbonwatch.model import Work
@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 _PATIENCE_NS = 100_000_000  # shorter runs are not worth a count by the kernel
 _SETTLE_S = 0.1
 _FIRST_PAUSE_NS, _LONGEST_PAUSE_NS = NS_PER_S, 16 * NS_PER_S  # between looks beside the kernel's count
+_SEEN_S = 0.05  # of busy CPUs: over less, ticks of 10 ms say nothing of what was stolen
 _MISSED_NS, _MISSED = 100_000_000, 0.03  # more than that, and of what it counted, is more than ticks
 _WALL = 0x40000000  # waitid: children made by clone() without SIGCHLD too
 
@@ -532,7 +533,9 @@ class CpuTime:
         if walked_ns - counted_ns > max(_MISSED_NS, _MISSED * grown_ns):
             self._give_up(f"{walked_ns / 1e9:.3f} s were used and {counted_ns / 1e9:.3f} s counted")
             return walked_ns
-        return counted_ns
+        # a task clock stands still while tasks are switched and made: some hundredths where children live for 1 ms
+        self._base_ns += max(0, walked_ns - counted_ns)
+        return max(walked_ns, counted_ns)
 
     def _give_up(self, why: str) -> None:
         log.info("%s does not count all of the program, /proc does from now on: %s", self.name, why)
@@ -556,6 +559,7 @@ class Following:
         self._kept = kept
         self._share = Share(kept)
         self._first_ns: int | None = None
+        self._used_s = self._stolen_s = 0.0
         self._last = Work(0.0, 0.0, 0.0)
         self._is_open = True
 
@@ -573,18 +577,27 @@ class Following:
         """CPU seconds counted so far; capacity and reservation from the first read on."""
         if not self._is_open:
             return {"cpu": self._last}
-        own_s, busy_s = self._time.used_ns(ns) / 1e9, self._busy_s()
-        self._name = self._time.name
+        used_s, busy_s = self._time.used_ns(ns) / 1e9, self._busy_s()
         if self._first_ns is None:
-            self._first_ns = ns
-            self._last = Work(own_s, busy_s, 0.0)
+            self._first_ns, self._used_s, self._stolen_s = ns, used_s, self._clock.stolen_s
+            self._last = Work(used_s, busy_s, 0.0)
         before = self._last
+        own_s = before.own_s + self._grown_s(used_s, busy_s - before.busy_s)
+        self._name = self._time.name
         capacity_s = max(before.capacity_s, (ns - self._first_ns) / 1e9 * self._clock.cpus)
         duration_s = (capacity_s - before.capacity_s) / self._clock.cpus
         kept_s, others_s = self._share.grown_s(duration_s, own_s - before.own_s, busy_s - before.busy_s)
         reserved_s, others_reserved_s = before.reserved_s + kept_s, before.others_reserved_s + others_s
         self._last = Work(own_s, busy_s, capacity_s, reserved_s, others_reserved_s)
         return {"cpu": self._last}
+
+    def _grown_s(self, used_s: float, busy_s: float) -> float:
+        """What the tree used since the last read; a task clock runs on while a hypervisor lets others run."""
+        grown_s, self._used_s = used_s - self._used_s, used_s
+        stolen_s, self._stolen_s = self._clock.stolen_s - self._stolen_s, self._clock.stolen_s
+        if self._name == PERF and stolen_s > 0 and busy_s >= _SEEN_S:
+            return grown_s * busy_s / (busy_s + stolen_s)
+        return grown_s
 
     def _busy_s(self) -> float:
         try:
