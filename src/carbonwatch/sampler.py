@@ -116,8 +116,15 @@ class Sampler:
     @property
     def facts(self) -> dict[str, Any]:
         """What a run is to note of how work is counted."""
+        found: dict[str, Any] = {}
         with self._lock:
-            return {name: value for activity in self.activities for name, value in activity.facts.items()}
+            for activity in self.activities:
+                try:
+                    found.update(activity.facts)
+                # border: an activity may be foreign code, and must not stop the program that is measured
+                except Exception as error:
+                    self._warn_once(activity, error)
+        return found
 
     def settle(self) -> None:
         """Waits a little for what gets ready on a thread; a program is started after that."""

@@ -291,7 +291,13 @@ class Tracker:
         return {"policy": POLICY, "idle_power": self._idle.facts(), **self._sampler.facts}
 
     def _now(self) -> dict[str, Any]:
-        return {**self._conditions.facts(), **self._conditions.last_facts()}
+        """What went on meanwhile, to be noted at the end."""
+        try:
+            return {**self._conditions.facts(), **self._conditions.last_facts()}
+        # border: what is noted beside the result must not take it away
+        except Exception:
+            log.warning("the run's conditions are not noted", exc_info=True)
+            return {}
 
     def _note_others(self, others: Mapping[str, int]) -> None:
         for board, count in others.items():
@@ -317,10 +323,10 @@ class Tracker:
             began_s = time.thread_time()
             self._advance(reading)
             self._overhead_s += time.thread_time() - began_s
+        self._save(_PATIENCE_S)
         began_s = time.thread_time()
         self._conditions.slow_facts()
         self._overhead_s += time.thread_time() - began_s
-        self._save(_PATIENCE_S)
 
     def _advance(self, reading: Reading) -> None:
         """Books what happened since the last reading. An older reading than that brings nothing new."""

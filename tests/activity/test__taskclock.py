@@ -308,10 +308,31 @@ def test_the_second_way_is_taken_where_the_first_is_refused() -> None:
     assert counter.closed
 
 
-def test_a_short_run_opens_nothing() -> None:
-    opening = Opening([lambda: pytest.fail("it was opened")])
+def read_elsewhere(time_: CpuTime, ns: int) -> None:
+    """On another thread, as the sampler's."""
+    thread = threading.Thread(target=time_.used_ns, args=(ns,))
+    thread.start()
+    thread.join()
+
+
+def test_a_run_is_worth_a_count_by_the_kernel_once_it_has_gone_on_for_a_while() -> None:
+    counter = Told()
+    opening = Opening([lambda: counter])
     time_ = CpuTime(Tree().look, lambda: False, opening)
-    for ns in (0, 1, 99_999_999):
+    read_elsewhere(time_, 0)
+    read_elsewhere(time_, 99_999_999)
+    before = opening._thread
+    read_elsewhere(time_, 100_000_000)
+    opening.wait(60)
+    time_.used_ns(200_000_000)
+
+    assert (before, time_.name) == (None, "a test")
+
+
+def test_what_may_be_the_last_read_of_a_program_opens_nothing() -> None:
+    opening = Opening([Told])
+    time_ = CpuTime(Tree().look, lambda: False, opening)
+    for ns in (0, 10 * S):
         time_.used_ns(ns)
 
     assert opening._thread is None

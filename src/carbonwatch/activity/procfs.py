@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -503,7 +504,8 @@ class CpuTime:
         if self._opening is None:
             return
         self._first_ns = ns if self._first_ns is None else self._first_ns
-        if ns - self._first_ns >= _PATIENCE_NS:
+        # the main thread's reads are often the last ones of a program
+        if ns - self._first_ns >= _PATIENCE_NS and threading.current_thread() is not threading.main_thread():
             self._opening.begin()
         counter = self._opening.counter()
         if counter is None:

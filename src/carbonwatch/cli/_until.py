@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,18 +14,18 @@ _ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 @contextmanager
 def asked_to_end() -> Iterator[int]:
     """A file descriptor that can be read once a signal has asked us to end; signals do nothing else meanwhile."""
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    former_fd = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    reader, writer = socket.socketpair()  # Windows can't wait for pipes
+    writer.setblocking(False)
+    former_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     former = {number: signal.signal(number, lambda *_: None) for number in _numbers()}
     try:
-        yield reader
+        yield reader.fileno()
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(former_fd)
-        os.close(reader)
-        os.close(writer)
+        reader.close()
+        writer.close()
 
 
 def _numbers() -> list[Any]:

@@ -324,11 +324,15 @@ def _whole_screen() -> Iterator[None]:
 @contextmanager
 def _single_keys() -> Iterator[list[int]]:
     """Keys as they are pressed, from a descriptor; none where nobody can press any."""
+    try:
+        import termios
+        import tty
+    except ImportError:  # Windows
+        yield []
+        return
     if not _terminal.is_terminal(sys.stdin):
         yield []
         return
-    import termios
-    import tty
 
     fd = sys.stdin.fileno()
     before = termios.tcgetattr(fd)
