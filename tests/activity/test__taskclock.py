@@ -274,6 +274,17 @@ def test_the_greater_of_both_counts_is_right_as_each_misses_something() -> None:
     assert (first, second, time_.name) == (10 * S, 13 * S, "a test")
 
 
+def test_what_was_seen_is_no_less_for_what_a_hypervisor_took() -> None:
+    tree, counter = Tree(), Told()
+    counter.name = "perf task-clock"
+    time_ = CpuTime(tree.look, lambda: True, opened(counter))
+    time_.used_ns(0)
+    tree.ns, counter.ns = 9 * S, 10 * S
+
+    assert time_.used_ns(1, 0.9) == 9 * S
+    assert time_.used_ns(2, 0.9) == 9 * S
+
+
 def test_a_count_that_can_t_be_read_any_more_never_goes_back() -> None:
     tree, counter = Tree(), Told()
     time_ = CpuTime(tree.look, lambda: False, opened(counter))

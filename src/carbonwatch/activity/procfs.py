@@ -471,7 +471,7 @@ class CpuTime:
         self.tree = Tree({})
         self._look, self._is_alone, self._opening = look, is_alone, opening
         self._counter: Counter | None = None
-        self._used_ns = self._base_ns = self._handed_over_ns = 0
+        self._used_ns = self._counter_ns = self._handed_over_ns = 0
         self._first_ns: int | None = None
         self._next_ns = self._pause_ns = 0
 
@@ -480,13 +480,13 @@ class CpuTime:
         """What counts it now."""
         return PROC if self._counter is None else self._counter.name
 
-    def used_ns(self, ns: int) -> int:
-        """CPU time counted so far; it never goes back."""
+    def used_ns(self, ns: int, awake: float = 1.0) -> int:
+        """CPU time counted so far; it never goes back. `awake`: the part of the time that a hypervisor left."""
         if self._counter is None:
             self._used_ns = max(self._used_ns, self._walked_ns())
             self._hand_over(ns)
         else:
-            self._used_ns = max(self._used_ns, self._counted_ns(self._counter, ns))
+            self._used_ns = max(self._used_ns, self._counted_ns(self._counter, ns, awake))
         return self._used_ns
 
     def settle(self, timeout_s: float = _SETTLE_S) -> None:
@@ -511,7 +511,7 @@ class CpuTime:
         if counter is None:
             return
         try:
-            self._base_ns = self._used_ns - counter.used_ns()
+            self._counter_ns = counter.used_ns()
         except OSError as error:
             self._give_up(str(error))
             return
@@ -519,24 +519,24 @@ class CpuTime:
         self._pause_ns = _FIRST_PAUSE_NS
         self._next_ns = ns + self._pause_ns
 
-    def _counted_ns(self, counter: Counter, ns: int) -> int:
+    def _counted_ns(self, counter: Counter, ns: int, awake: float) -> int:
         try:
-            counted_ns = self._base_ns + counter.used_ns()
+            before_ns, self._counter_ns = self._counter_ns, counter.used_ns()
         except OSError as error:
             self._give_up(str(error))
             return self._walked_ns()
+        # a task clock runs on while a hypervisor lets others run
+        share = awake if counter.name == PERF else 1.0
+        counted_ns = self._used_ns + round((self._counter_ns - before_ns) * share)
         if ns < self._next_ns and not self._is_alone():
             return counted_ns
         if ns >= self._next_ns:
             self._pause_ns = min(2 * self._pause_ns, _LONGEST_PAUSE_NS)
             self._next_ns = ns + self._pause_ns
         walked_ns = self._walked_ns()
-        grown_ns = counted_ns - self._handed_over_ns
-        if walked_ns - counted_ns > max(_MISSED_NS, _MISSED * grown_ns):
+        if walked_ns - counted_ns > max(_MISSED_NS, _MISSED * (counted_ns - self._handed_over_ns)):
             self._give_up(f"{walked_ns / 1e9:.3f} s were used and {counted_ns / 1e9:.3f} s counted")
-            return walked_ns
-        # a task clock stands still while tasks are switched and made: some hundredths where children live for 1 ms
-        self._base_ns += max(0, walked_ns - counted_ns)
+        # and stands still while tasks are switched and made: some hundredths where children live for 1 ms
         return max(walked_ns, counted_ns)
 
     def _give_up(self, why: str) -> None:
@@ -561,7 +561,7 @@ class Following:
         self._kept = kept
         self._share = Share(kept)
         self._first_ns: int | None = None
-        self._used_s = self._stolen_s = 0.0
+        self._stolen_s = clock.stolen_s
         self._last = Work(0.0, 0.0, 0.0)
         self._is_open = True
 
@@ -579,13 +579,13 @@ class Following:
         """CPU seconds counted so far; capacity and reservation from the first read on."""
         if not self._is_open:
             return {"cpu": self._last}
-        used_s, busy_s = self._time.used_ns(ns) / 1e9, self._busy_s()
-        if self._first_ns is None:
-            self._first_ns, self._used_s, self._stolen_s = ns, used_s, self._clock.stolen_s
-            self._last = Work(used_s, busy_s, 0.0)
-        before = self._last
-        own_s = before.own_s + self._grown_s(used_s, busy_s - before.busy_s)
+        busy_s = self._busy_s()
+        own_s = self._time.used_ns(ns, self._awake(busy_s - self._last.busy_s)) / 1e9
         self._name = self._time.name
+        if self._first_ns is None:
+            self._first_ns = ns
+            self._last = Work(own_s, busy_s, 0.0)
+        before = self._last
         capacity_s = max(before.capacity_s, (ns - self._first_ns) / 1e9 * self._clock.cpus)
         duration_s = (capacity_s - before.capacity_s) / self._clock.cpus
         kept_s, others_s = self._share.grown_s(duration_s, own_s - before.own_s, busy_s - before.busy_s)
@@ -593,13 +593,10 @@ class Following:
         self._last = Work(own_s, busy_s, capacity_s, reserved_s, others_reserved_s)
         return {"cpu": self._last}
 
-    def _grown_s(self, used_s: float, busy_s: float) -> float:
-        """What the tree used since the last read; a task clock runs on while a hypervisor lets others run."""
-        grown_s, self._used_s = used_s - self._used_s, used_s
+    def _awake(self, busy_s: float) -> float:
+        """The part of the CPUs' time that a hypervisor left them, of what they wanted since the last read."""
         stolen_s, self._stolen_s = self._clock.stolen_s - self._stolen_s, self._clock.stolen_s
-        if self._name == PERF and stolen_s > 0 and busy_s >= _SEEN_S:
-            return grown_s * busy_s / (busy_s + stolen_s)
-        return grown_s
+        return busy_s / (busy_s + stolen_s) if stolen_s > 0 and busy_s >= _SEEN_S else 1.0
 
     def _busy_s(self) -> float:
         try:
