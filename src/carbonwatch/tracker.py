@@ -110,6 +110,8 @@ class Tracker:
             self._prepare()
             self._sampler = self._given_sampler or sampler.share(self.settings)
             self._note_what_is_missing()
+            if self.settings.include_embodied:
+                self._note_what_was_made()
             self._conditions = conditions.Watch(self.settings)
             self._idle = idle.Watch(self._sampler.domains, self._known_idle())
             # from here on counts: the slow things are done
@@ -284,6 +286,8 @@ class Tracker:
             self._note("Nothing could be metered on this machine: `carbonwatch doctor` says why.")
 
     def _known_idle(self) -> Mapping[str, Idle]:
+        if self.settings.calibrated:  # it is that of the counters, not that at the wall
+            return {}
         return idle.load(idle.store_file(self._environ), self.settings.path_procfs, self.settings.path_sysfs)
 
     def _own_facts(self) -> dict[str, Any]:
@@ -303,6 +307,25 @@ class Tracker:
         for board, count in others.items():
             who = "another process was" if count == 1 else f"{count} other processes were"
             self._note(f"{who.capitalize()} on {board} meanwhile; what they used is not this run's.")
+
+    def _note_what_was_made(self) -> None:
+        """The machine, for the share of it that this run has."""
+        from carbonwatch import embodied
+        from carbonwatch.sensors.cpu_model import this_machine
+
+        machine = this_machine(self.settings, os.cpu_count() or 1, self._environ)
+        known = embodied.facts(
+            machine.form,
+            sockets=machine.sockets,
+            ram_gb=(machine.memory_gb or 0.0) / machine.share,  # a host has as much for every guest
+            gpus=sum(d.component == "gpu" for d in self._sampler.domains),
+            share=machine.share,
+            given_kg=self.settings.hardware_embodied_kg,
+            lifetime_years=self.settings.hardware_lifetime_years,
+        )
+        if not known:
+            self._note(f"What making a {machine.form} emits is not known: hardware_embodied_kg says it.")
+        self._facts = {**self._facts, **known}
 
     def _open_journal(self) -> None:
         path = store.path(self.settings, self._environ)
