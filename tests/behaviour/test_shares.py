@@ -105,12 +105,12 @@ from carbonwatch.testing import FakeMeter
 def linear():
     clock = ProcStat()
     meter = FakeMeter("cpu", counted_j=lambda seconds: 10 * seconds + 20 * clock.busy_s(), idle_w=10)
-    return clock.cpus, Sampler([meter], [follow(resolve({}))])
+    return clock.cpus, Sampler([meter], [follow(resolve({"cpu_time": "proc"}))])  # the books of process_time()
 
 def burn(seconds):
     begin = time.process_time()
     while time.process_time() < begin + seconds: pass
-    return time.process_time() - begin
+    return time.process_time() - begin  # with the ticks that came meanwhile
 """
 
 
@@ -123,7 +123,7 @@ time.sleep(0.1)
 child = os.fork()  # the run is in a tree that the neighbours are no part of
 if child == 0:
     cpus, meters = linear()
-    t = Tracker(resolve({{"country": "FR", "interval_s": 0.1}}), meters=meters)
+    t = Tracker(resolve({{"country": "FR", "store": "none"}}), meters=meters)
     t.start()
     used_s = burn(0.8)
     t.stop()
