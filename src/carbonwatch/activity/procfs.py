@@ -38,7 +38,7 @@ from carbonwatch.units import NS_PER_S
 log = logging.getLogger(__name__)
 
 _PATIENCE_NS = 100_000_000  # shorter runs are not worth a count by the kernel
-_SETTLE_S = 0.1
+_SETTLE_S = 1.0  # it takes 20 ms, and more only where the machine stalls
 _FIRST_PAUSE_NS, _LONGEST_PAUSE_NS = NS_PER_S, 16 * NS_PER_S  # between looks beside the kernel's count
 _SEEN_S = 0.05  # of busy CPUs: over less, ticks of 10 ms say nothing of what was stolen
 _MISSED_NS, _MISSED = 100_000_000, 0.03  # more than that, and of what it counted, is more than ticks
@@ -480,13 +480,13 @@ class CpuTime:
         """What counts it now."""
         return PROC if self._counter is None else self._counter.name
 
-    def used_ns(self, ns: int, awake: float = 1.0) -> int:
-        """CPU time counted so far; it never goes back. `awake`: the part of the time that a hypervisor left."""
+    def used_ns(self, ns: int, share: float = 1.0) -> int:
+        """CPU time counted so far; it never goes back. `share`: the part of the time that a hypervisor left."""
         if self._counter is None:
             self._used_ns = max(self._used_ns, self._walked_ns())
             self._hand_over(ns)
         else:
-            self._used_ns = max(self._used_ns, self._counted_ns(self._counter, ns, awake))
+            self._used_ns = max(self._used_ns, self._counted_ns(self._counter, ns, share))
         return self._used_ns
 
     def settle(self, timeout_s: float = _SETTLE_S) -> None:
@@ -519,14 +519,14 @@ class CpuTime:
         self._pause_ns = _FIRST_PAUSE_NS
         self._next_ns = ns + self._pause_ns
 
-    def _counted_ns(self, counter: Counter, ns: int, awake: float) -> int:
+    def _counted_ns(self, counter: Counter, ns: int, share: float) -> int:
         try:
             before_ns, self._counter_ns = self._counter_ns, counter.used_ns()
         except OSError as error:
             self._give_up(str(error))
             return self._walked_ns()
         # a task clock runs on while a hypervisor lets others run
-        share = awake if counter.name == PERF else 1.0
+        share = share if counter.name == PERF else 1.0
         counted_ns = self._used_ns + round((self._counter_ns - before_ns) * share)
         if ns < self._next_ns and not self._is_alone():
             return counted_ns
