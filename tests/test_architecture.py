@@ -21,9 +21,9 @@ LAYERS = """
     hardware cloudinstances powermodel embodied plugs calibration
     settings
     sensors activity grid location environment attribution ledger
-    sampler store reports exporters pricing
+    sampler idle conditions store reports exporters pricing
     tracker
-    codecarbon calculator estimate benchmark profiler distributed testing
+    codecarbon calculator estimate requirements benchmark profiler distributed testing
     __init__
     integrations dashboard server
     cli

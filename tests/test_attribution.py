@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbonwatch.attribution import attribute, usage
+from carbonwatch.attribution import Idle, alternatives, attribute, usage
 from carbonwatch.model import Domain, Gap, Sample, Usage, Work
 
 CPU = Domain("rapl:package-0", "cpu", "measured", "a package", idle_w=20.0)
@@ -113,7 +113,7 @@ def test_where_idle_power_is_not_known_own_lies_between_both_conventions(
     used = split(UNKNOWN_IDLE, machine_j, Work(own_s, busy_s, capacity_s))
 
     assert used.own_low_j == pytest.approx(machine_j * own_s / capacity_s)
-    assert used.own_high_j == pytest.approx(machine_j * own_s / busy_s if busy_s else 0.0)
+    assert used.own_high_j == pytest.approx(machine_j * (own_s / busy_s) if busy_s else 0.0)
 
 
 @given(st.lists(st.floats(0, 1), min_size=5, max_size=30), st.floats(0.3, 0.7))
@@ -147,6 +147,39 @@ def test_two_runs_of_one_reservation_and_idle_claim_no_more_than_the_machine(
 
     for run in own_j:
         assert own_j[0].own_j + own_j[1].own_j + run.idle_j <= 80.0 * DUST
+
+
+@given(
+    st.integers(1, 256), st.floats(1e-3, 1), st.floats(0, 1), st.floats(0, 1e3), st.floats(0, 1e3), st.floats(0.01, 1e4)
+)
+def test_where_power_grows_with_busy_time_a_neighbour_s_load_does_not_move_own(
+    cores: int, own: float, neighbour: float, idle_w: float, per_core_w: float, duration_s: float
+) -> None:
+    capacity_s = cores * duration_s
+    own_s = own * capacity_s
+    domain = Domain("any", "cpu", "measured", "any", idle_w=idle_w)
+
+    def own_j(busy_s: float) -> float:
+        return split(
+            domain, idle_w * duration_s + per_core_w * busy_s, Work(own_s, busy_s, capacity_s), duration_s
+        ).own_j
+
+    beside_s = own_s + neighbour * (capacity_s - own_s)
+    assert own_j(beside_s) == pytest.approx(own_j(own_s), rel=1e-6)
+
+
+@given(energies, works, st.floats(0, 1e5), st.lists(st.floats(0, 1e4), min_size=3, max_size=3))
+def test_an_interval_of_idle_power_widens_own_and_holds_both_ends(
+    machine_j: float, work: Work, duration_s: float, watts: list[float]
+) -> None:
+    low_w, middle_w, high_w = sorted(watts)
+    used = usage(UNKNOWN_IDLE, machine_j, {"cpu": work}, duration_s, Idle(middle_w, low_w, high_w, "a test"))
+    ends = [
+        usage(UNKNOWN_IDLE, machine_j, {"cpu": work}, duration_s, Idle(w, w, w, "a test")).own_j
+        for w in (low_w, middle_w, high_w)
+    ]
+
+    assert (used.own_low_j, used.own_j, used.own_high_j) == (min(ends), ends[1], max(ends))
 
 
 # examples
@@ -265,3 +298,20 @@ def test_a_sample_becomes_a_usage_for_each_domain_that_it_has() -> None:
     sample = Sample(0, 10**9, {CPU.id: 80.0, RAM.id: 10.0, "not counted": 5.0}, {"cpu": work}, (gap,))
 
     assert attribute(sample, (CPU, GPU, RAM)) == (split(CPU, 80.0, work), split(RAM, 10.0, work))
+
+
+def test_idle_power_that_was_measured_stands_in_where_the_meter_has_none() -> None:
+    work = Work(1.0, 3.0, 4.0)
+
+    assert usage(UNKNOWN_IDLE, 80.0, {"cpu": work}, 1.0, Idle(20.0, 20.0, 20.0, "a test")).own_j == 25.0
+    assert attribute(Sample(0, 10**9, {CPU.id: 80.0}, {"cpu": work}), (UNKNOWN_IDLE,), {}) != attribute(
+        Sample(0, 10**9, {CPU.id: 80.0}, {"cpu": work}), (UNKNOWN_IDLE,), {CPU.id: Idle(20.0, 20.0, 20.0, "a test")}
+    )
+
+
+def test_other_conventions_can_be_told_from_what_is_kept() -> None:
+    # 80 J, of them 20 J idle; 1 of 3 busy and of 4 CPU seconds
+    found = alternatives(split(CPU, 80.0, Work(own_s=1.0, busy_s=3.0, capacity_s=4.0)))
+
+    assert found == {"full_cost": pytest.approx(80 / 3), "dynamic": pytest.approx(20.0), "capacity": 20.0}
+    assert alternatives(split(CPU, 80.0, None)) == {}

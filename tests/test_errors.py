@@ -6,13 +6,14 @@ import pytest
 from carbonwatch.errors import (
     CarbonwatchError,
     GridUnavailable,
+    HardwareMismatch,
     SensorUnavailable,
     SettingsError,
     StoreError,
     Unavailable,
 )
 
-ALL = (SettingsError, Unavailable, SensorUnavailable, GridUnavailable, StoreError)
+ALL = (SettingsError, Unavailable, SensorUnavailable, GridUnavailable, HardwareMismatch, StoreError)
 
 
 @pytest.mark.parametrize("kind", ALL)

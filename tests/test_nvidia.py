@@ -250,3 +250,34 @@ def test_closing_twice_gives_back_once(nvml: FakeNvml) -> None:
 
     assert nvml.opened == 1
     other.close()
+
+
+def test_the_driver_and_a_board_say_how_they_are(nvml: FakeNvml) -> None:
+    nvml.add("GPU-a")
+    nvml.set_busy(0, 80)
+    library = open_nvml("/proc", {}, signs=("/",))
+    library.boards()
+    found = library.drivers(), library.state("GPU-a", 0)
+    library.close()
+
+    state = {
+        "temperature_c": 45,
+        "performance_state": 2,
+        "sm_clock_mhz": 1410,
+        "busy_percent": 80,
+        "memory_used_gb": 10,
+    }
+    assert found == ({"gpu_driver": "550.54.15", "cuda_driver": "12.4"}, state)
+
+
+def test_what_a_board_does_not_tell_is_left_out(nvml: FakeNvml) -> None:
+    nvml.add("GPU-a")
+    nvml.fail(0, "busy", nvml.NOT_SUPPORTED)
+    library = open_nvml("/proc", {}, signs=("/",))
+    library.boards()
+    found = library.state("GPU-a", 0)
+    nvml.fail(0, "all", nvml.GPU_IS_LOST)
+    lost = library.state("GPU-a", 0)
+    library.close()
+
+    assert ("busy_percent" in found, found["sm_clock_mhz"], lost) == (False, 1410, {})

@@ -655,3 +655,19 @@ def test_a_forked_child_starts_with_a_sampler_of_its_own_while_another_thread_ho
 
     assert status == 0
     assert is_still_shared
+
+
+def test_what_activities_note_is_together_and_one_that_can_t_tell_stops_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Broken(FakeActivity):
+        facts = property(lambda self: 1 / 0)
+
+        def __init__(self) -> None:
+            """Knows nothing."""
+
+    first, second = FakeActivity(), FakeActivity()
+    first.facts, second.facts = {"a": 1}, {"b": 2}
+
+    assert Sampler([], [first, Broken(), second], thread=False).facts == {"a": 1, "b": 2}
+    assert "Broken failed" in caplog.text

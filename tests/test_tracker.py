@@ -20,6 +20,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import carbonwatch
+from carbonwatch import hardware, idle
+from carbonwatch.attribution import Idle
 from carbonwatch.errors import SettingsError
 from carbonwatch.model import Gap, Run, State
 from carbonwatch.sampler import Sampler
@@ -1009,6 +1011,53 @@ def test_a_run_is_priced_where_the_network_says_that_it_is(tmp_path: Path) -> No
     assert not any("place is not known" in note for note in run.notes)
     assert energy_j(run) == 10.0
     assert run == bench.tracker.run
+
+
+def test_a_run_says_how_its_own_share_came_about_and_what_went_on_meanwhile() -> None:
+    clock, activity = Clock(), FakeActivity()
+    activity.facts = {"cpu_time_by": "a test", "gpu_others": {"nvml:GPU-1": 2}}
+    meters = fake_sampler([FakeMeter("cpu"), FakeMeter("ram", idle_w=3.0)], clock, activity)
+    with Tracker(Settings(store="none"), meters=meters, environ={}, facts={"packages": {"x": "1"}}) as tracker:
+        clock.advance(1)
+    facts = tracker.run.facts
+
+    model = {"watts": 3.0, "low_w": 3.0, "high_w": 3.0, "by": "model"}
+    assert (facts["policy"], facts["cpu_time_by"]) == ("dynamic+reserved_idle", "a test")
+    assert facts["idle_power"] == {"fake:cpu": {"by": "convention"}, "fake:ram": model}
+    assert facts["packages"] == {"x": "1"}  # what the caller knows goes before
+    assert {"load_average", "ram_used_gb", "git_changed_files", "machine_traffic_bytes"} <= facts.keys()
+    assert "2 other processes were on nvml:GPU-1 meanwhile; what they used is not this run's." in tracker.run.notes
+
+
+def test_calibrated_idle_power_splits_a_run(tmp_path: Path) -> None:
+    environ = {"XDG_CONFIG_HOME": str(tmp_path)}
+    kept = {"fake:cpu": Idle(4.0, 3.0, 5.0, "a test")}
+    idle.save(kept, idle.store_file(environ), hardware.fingerprint("/proc", "/sys"))
+    clock = Clock()
+    meters = fake_sampler([FakeMeter("cpu", power_w=10)], clock, FakeActivity(own=0.25, busy=0.5))
+    with Tracker(Settings(store="none"), meters=meters, environ=environ) as tracker:
+        clock.advance(1)
+    (entry,) = tracker.run.entries
+
+    # half of 6 J of work, and a quarter of the idle power
+    assert (entry.usage.own_j, entry.usage.own_low_j, entry.usage.own_high_j) == (4.0, 3.75, 4.25)
+    assert tracker.run.facts["idle_power"]["fake:cpu"]["by"] == "a test"
+
+
+def test_a_quiet_run_finds_its_idle_power_out() -> None:
+    clock = Clock()
+    meters = fake_sampler([FakeMeter("cpu", power_w=10)], clock, FakeActivity(own=0.0, busy=0.0))
+    with Tracker(Settings(store="none"), meters=meters, environ={}) as tracker:
+        for _ in range(6):
+            clock.advance(1)
+            meters.tick()
+
+    assert tracker.run.facts["idle_power"]["fake:cpu"] == {
+        "watts": 10.0,
+        "low_w": 10.0,
+        "high_w": 10.0,
+        "by": "quietest tenth of this run",
+    }
 
 
 def test_a_run_notes_its_machine_for_the_share_of_making_it_when_asked_to() -> None:

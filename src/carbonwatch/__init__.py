@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from carbonwatch.errors import (
         CarbonwatchError,
         GridUnavailable,
+        HardwareMismatch,
         SensorUnavailable,
         SettingsError,
         StoreError,
@@ -34,12 +35,14 @@ if TYPE_CHECKING:
     )
     from carbonwatch.estimate import PowerEstimate, estimate_power
     from carbonwatch.model import Run
+    from carbonwatch.requirements import require
     from carbonwatch.tracker import Measurement, measure
 
 __all__ = [
     "CarbonwatchError",
     "EmissionsTracker",
     "GridUnavailable",
+    "HardwareMismatch",
     "Measurement",
     "OfflineEmissionsTracker",
     "OutputMethod",
@@ -54,6 +57,7 @@ __all__ = [
     "estimate_power",
     "install_as_codecarbon",
     "measure",
+    "require",
     "track_emissions",
     "track_task_emissions",
 ]
@@ -71,6 +75,7 @@ _HOMES = {
     "errors": (
         "CarbonwatchError",
         "GridUnavailable",
+        "HardwareMismatch",
         "SensorUnavailable",
         "SettingsError",
         "StoreError",
@@ -78,6 +83,7 @@ _HOMES = {
     ),
     "estimate": ("PowerEstimate", "estimate_power"),
     "model": ("Run",),
+    "requirements": ("require",),
     "tracker": ("Measurement", "measure"),
 }
 

@@ -19,8 +19,16 @@ COMMAND_LENGTH = 500
 # fact -> the environment variable that holds it
 _JOBS = {
     "slurm_job_id": "SLURM_JOB_ID",
+    "slurm_step_id": "SLURM_STEP_ID",
+    "slurm_array_task_id": "SLURM_ARRAY_TASK_ID",
+    "slurm_rank": "SLURM_PROCID",
     "pbs_job_id": "PBS_JOBID",
     "lsf_job_id": "LSB_JOBID",
+    "flux_job_id": "FLUX_JOB_ID",
+    "oar_job_id": "OAR_JOB_ID",
+    "aws_batch_job_id": "AWS_BATCH_JOB_ID",
+    "ray_job_id": "RAY_JOB_ID",
+    "jenkins_build": "BUILD_TAG",
     "github_run_id": "GITHUB_RUN_ID",
     "gitlab_job_id": "CI_JOB_ID",
 }
@@ -196,6 +204,8 @@ def container(path_procfs: str, environ: Mapping[str, str], root: str = "/") -> 
 
 def _jobs(environ: Mapping[str, str]) -> dict[str, str]:
     found = {fact: environ[name] for fact, name in _JOBS.items() if environ.get(name)}
+    if environ.get("SGE_ROOT") and environ.get("JOB_ID"):  # a name that others may use, too
+        found["sge_job_id"] = environ["JOB_ID"]
     if "KUBERNETES_SERVICE_HOST" in environ and environ.get("HOSTNAME"):
         found["kubernetes_pod"] = environ["HOSTNAME"]
     return found
@@ -252,7 +262,7 @@ def _without_login(word: str) -> str:
 def git_commit(folder: str | None = None) -> str | None:
     """The commit checked out in a folder or above it, read from git's files."""
     try:
-        git = _git_folder(os.getcwd() if folder is None else folder)
+        git = git_folder(os.getcwd() if folder is None else folder)
     except OSError:  # the working directory was deleted
         return None
     head = _read(git, "HEAD").strip() if git else ""
@@ -268,7 +278,8 @@ def git_commit(folder: str | None = None) -> str | None:
     return _packed(common, name)
 
 
-def _git_folder(folder: str) -> str | None:
+def git_folder(folder: str) -> str | None:
+    """Where git keeps what it knows of a folder; None where it is in no repository."""
     while True:
         git = os.path.join(folder, ".git")
         if os.path.isdir(git):

@@ -5,6 +5,7 @@ CarbonwatchError
 ├── Unavailable        something asked for is not here: reason, and remedy
 │   ├── SensorUnavailable
 │   └── GridUnavailable
+├── HardwareMismatch   this is not the machine that an experiment asks for
 └── StoreError         the file of runs can't be read or written
 """
 
@@ -37,6 +38,10 @@ class SensorUnavailable(Unavailable):
 
 class GridUnavailable(Unavailable):
     """No carbon intensity for this place from this provider."""
+
+
+class HardwareMismatch(CarbonwatchError):
+    """This is not the machine that an experiment asks for; the message says what is different."""
 
 
 class StoreError(CarbonwatchError):

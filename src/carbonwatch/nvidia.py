@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from carbonwatch.errors import SettingsError, Unavailable
@@ -128,6 +128,40 @@ class Nvml:
         if self._list("nvmlDeviceGetMPSComputeRunningProcesses", uuid, ns, optional=True):
             raise NoAnswer("programs share it through MPS, which hides whose work it does", _NOT_SUPPORTED)
         return {process.pid for process in self._list("nvmlDeviceGetComputeRunningProcesses", uuid, ns)}
+
+    def memory_gb(self, uuid: str, ns: int = 0) -> float:
+        """All memory of a board, in units of 2**30 bytes."""
+        return round(int(self._ask("nvmlDeviceGetMemoryInfo", uuid, ns).total) / (1 << 30), 2)
+
+    def drivers(self) -> dict[str, str]:
+        """Versions of the driver and of the CUDA that it brings, as far as it tells."""
+        found: dict[str, str] = {}
+        try:
+            found["gpu_driver"] = str(self._api.nvmlSystemGetDriverVersion())
+            cuda = int(self._api.nvmlSystemGetCudaDriverVersion())
+            found["cuda_driver"] = f"{cuda // 1000}.{cuda % 1000 // 10}"
+        except self._api.NVMLError:
+            pass
+        return found
+
+    def state(self, uuid: str, ns: int) -> dict[str, float]:
+        """How a board is now: temperature in degrees Celsius, clock, performance state (0 is the fastest), memory."""
+        questions: dict[str, tuple[str, tuple[int, ...], Callable[[Any], float]]] = {
+            "temperature_c": ("nvmlDeviceGetTemperature", (0,), float),
+            "performance_state": ("nvmlDeviceGetPerformanceState", (), float),
+            "sm_clock_mhz": ("nvmlDeviceGetClockInfo", (1,), float),
+            "busy_percent": ("nvmlDeviceGetUtilizationRates", (), lambda rates: float(rates.gpu)),
+            "memory_used_gb": ("nvmlDeviceGetMemoryInfo", (), lambda memory: round(memory.used / (1 << 30), 2)),
+        }
+        found: dict[str, float] = {}
+        for name, (function, arguments, value) in questions.items():
+            try:
+                found[name] = value(self._ask(function, uuid, ns, *arguments))
+            except NoAnswer:
+                continue
+            except Unavailable:  # the board is lost
+                break
+        return found
 
     def used(self, uuid: str, ns: int, since_us: int) -> list[Used]:
         """Samples newer than an instant of the wall clock, in microseconds; oldest first."""

@@ -13,6 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from carbonwatch import plugins
 from carbonwatch.activity import Activity
@@ -48,6 +49,7 @@ _MATTERS = (
     "hardware_vcpus",
     "prefer_psys",
     "reserved_cores",
+    "cpu_time",
     "path_sysfs",
     "path_procfs",
 )
@@ -112,6 +114,24 @@ class Sampler:
             if domain.id not in counted:
                 found[domain.id] = f"inside {domain.within or 'the system meter'}"
         return found
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a run is to note of how work is counted."""
+        found: dict[str, Any] = {}
+        with self._lock:
+            for activity in self.activities:
+                try:
+                    found.update(activity.facts)
+                # border: an activity may be foreign code, and must not stop the program that is measured
+                except Exception as error:
+                    self._warn_once(activity, error)
+        return found
+
+    def settle(self) -> None:
+        """Waits a little for what gets ready on a thread; a program is started after that."""
+        for activity in self.activities:
+            activity.settle()
 
     def read(self) -> Reading:
         """All counts now. A count that can't be read is the last one, and `failed` says why."""
@@ -256,9 +276,10 @@ class _Due:
         return True
 
 
-def open_sampler(settings: Settings) -> Sampler:
+def open_sampler(settings: Settings, pid: int | None = None) -> Sampler:
     """A sampler of every meter that can be read here. A meter that can't is no error: `missing` says why.
 
+    Own is the tree of this process, or of another one.
     Raises SettingsError where a sensor finds that a setting makes no sense on this machine.
     """
     meters: list[Meter] = []
@@ -283,7 +304,7 @@ def open_sampler(settings: Settings) -> Sampler:
             log.warning("sensor %s failed and is not read", name, exc_info=True)
     if settings.calibrated:
         meters = _at_the_wall(settings, meters)
-    return Sampler(meters, _activities(settings, meters), missing=missing)
+    return Sampler(meters, _activities(settings, meters, pid), missing=missing)
 
 
 def _at_the_wall(settings: Settings, meters: list[Meter]) -> list[Meter]:
@@ -320,17 +341,17 @@ def _detected(name: str, settings: Settings, taken: set[str]) -> Meter:
     return meter
 
 
-def _activities(settings: Settings, meters: list[Meter]) -> list[Activity]:
+def _activities(settings: Settings, meters: list[Meter], pid: int | None) -> list[Activity]:
     on_gpu = any(d.component == "gpu" for meter in meters for d in meter.domains)
     names = [("procfs", "psutil"), *([("nvml",)] if on_gpu else [])]
-    found = [_first_activity(settings, alternatives) for alternatives in names]
+    found = [_first_activity(settings, pid, alternatives) for alternatives in names]
     return [activity for activity in found if activity is not None]
 
 
-def _first_activity(settings: Settings, names: tuple[str, ...]) -> Activity | None:
+def _first_activity(settings: Settings, pid: int | None, names: tuple[str, ...]) -> Activity | None:
     for name in names:
         try:
-            activity: Activity = plugins.load("activity", name)(settings, None)
+            activity: Activity = plugins.load("activity", name)(settings, pid)
             return activity
         except (Unavailable, ImportError, OSError) as error:
             log.debug("activity %s can't be followed: %s", name, error)

@@ -69,6 +69,7 @@ if TYPE_CHECKING:
         calibrated: bool
         prefer_psys: bool
         reserved_cores: float
+        cpu_time: Literal["auto", "perf", "cgroup", "proc"]
         output_dir: str
         output_file: str
         csv_write: Literal["append", "update"]
@@ -272,6 +273,12 @@ class Settings:
         None,
         "Cores kept for this program, whose idle power is then its own. Default: from the container's or job's limit.",
         _positive,
+    )
+    cpu_time: str = _setting(
+        "auto",
+        "How the program's CPU time is counted: `perf` by the kernel's task clock, `cgroup` by its own control group, "
+        "`proc` by looks at its processes; `auto` tries them in this order.",
+        _one_of("auto", "perf", "cgroup", "proc"),
     )
     output_dir: str = _setting(".", "Directory for exporters' files.")
     output_file: str = _setting("emissions.csv", "Name of the emissions_csv exporter's file.")

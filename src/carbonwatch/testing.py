@@ -10,6 +10,7 @@ tracker.run.energy_j  # 15 J: half of what the busy CPUs used
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from carbonwatch.model import Component, Domain, Intensity, Quality, Work
 from carbonwatch.sampler import Sampler
@@ -72,10 +73,14 @@ class FakeActivity:
 
     def __init__(self, *, own: float = 0.5, busy: float = 0.5, cores: int = 2, reserved: float = 0.0) -> None:
         self.own, self.busy, self.cores, self.reserved = own, busy, cores, reserved
+        self.facts: Mapping[str, Any] = {}
 
     def read(self, ns: int) -> Mapping[str, Work]:
         all_s = self.cores * ns / 1e9
         return {"cpu": Work(self.own * all_s, self.busy * all_s, all_s, self.reserved * ns / 1e9)}
+
+    def settle(self) -> None:
+        """Is always ready."""
 
     def close(self) -> None:
         """Nothing is held open."""

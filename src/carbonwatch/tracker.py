@@ -17,9 +17,9 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, Literal, cast
 
-from carbonwatch import environment, ledger, location, plugins, sampler, store
+from carbonwatch import conditions, environment, idle, ledger, location, plugins, sampler, store
 from carbonwatch._version import __version__
-from carbonwatch.attribution import attribute
+from carbonwatch.attribution import POLICY, Idle, attribute
 from carbonwatch.errors import CarbonwatchError, StoreError
 from carbonwatch.grid import _chosen, bundled
 from carbonwatch.model import Entry, Gap, Place, Reading, Run, Sample, Scope, State, Usage
@@ -114,9 +114,12 @@ class Tracker:
             self._note_what_is_missing()
             if self.settings.include_embodied:
                 self._note_what_was_made()
+            self._conditions = conditions.Watch(self.settings)
+            self._idle = idle.Watch(self._sampler.domains, self._known_idle())
             # from here on counts: the slow things are done
             self._spent_before_s = self._sampler.spent_s
             self._first = self._last = self._sampler.read()
+            self._facts = {**self._facts, **self._own_facts()}
             self._saved_ns = self._first.ns
             self._started_ns = self._wall_ns()
             self._pid = os.getpid()
@@ -144,6 +147,12 @@ class Tracker:
         if ends:
             self._hand_out()
         return self._final or self._as_run()
+
+    def settle(self) -> None:
+        """Waits a little for what gets ready on a thread, so that nothing of a program that starts now is missed."""
+        if self._state == "running":
+            self._sampler.settle()
+            self._sampler.read()  # from here on
 
     def flush(self) -> Run:
         """Saves what there is so far, and gives it."""
@@ -193,6 +202,8 @@ class Tracker:
         for task in self._tasks:
             task.last = self._last
         self._tasks.clear()
+        self._facts = {**self._now(), **self._facts, **self._own_facts()}
+        self._note_others(self._facts.get("gpu_others", {}))
         self._final = self._as_run()
 
     def _hand_out(self) -> None:
@@ -286,6 +297,29 @@ class Tracker:
         if tried and not metered and not any(why.remedy for why in tried):
             self._facts = {**self._facts, "gpu_count": 0}
 
+    def _known_idle(self) -> Mapping[str, Idle]:
+        if self.settings.calibrated:  # it is that of the counters, not that at the wall
+            return {}
+        return idle.load(idle.store_file(self._environ), self.settings.path_procfs, self.settings.path_sysfs)
+
+    def _own_facts(self) -> dict[str, Any]:
+        """How the run's own share came about."""
+        return {"policy": POLICY, "idle_power": self._idle.facts(), **self._sampler.facts}
+
+    def _now(self) -> dict[str, Any]:
+        """What went on meanwhile, to be noted at the end."""
+        try:
+            return {**self._conditions.facts(), **self._conditions.last_facts()}
+        # border: what is noted beside the result must not take it away
+        except Exception:
+            log.warning("the run's conditions are not noted", exc_info=True)
+            return {}
+
+    def _note_others(self, others: Mapping[str, int]) -> None:
+        for board, count in others.items():
+            who = "another process was" if count == 1 else f"{count} other processes were"
+            self._note(f"{who.capitalize()} on {board} meanwhile; what they used is not this run's.")
+
     def _note_what_was_made(self) -> None:
         """The machine, for the share of it that this run has."""
         from carbonwatch import embodied
@@ -325,6 +359,9 @@ class Tracker:
             self._advance(reading)
             self._overhead_s += time.thread_time() - began_s
         self._save(_PATIENCE_S)
+        began_s = time.thread_time()
+        self._conditions.slow_facts()
+        self._overhead_s += time.thread_time() - began_s
 
     def _advance(self, reading: Reading) -> None:
         """Books what happened since the last reading. An older reading than that brings nothing new."""
@@ -334,7 +371,8 @@ class Tracker:
         self._booking = True
         try:
             sample = sampler.cut(self._last, reading)
-            self._book_in(sample, attribute(sample, self._sampler.domains), reading)
+            usages = attribute(sample, self._sampler.domains, self._idle.after(sample))
+            self._book_in(sample, usages, reading)
         finally:
             self._booking = False
 

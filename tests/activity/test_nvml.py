@@ -445,3 +445,16 @@ def test_no_count_goes_back_and_own_is_a_part_of_busy(
     for name in ("own_s", "busy_s", "capacity_s", "reserved_s"):
         counts = [getattr(w, name) for w in works]
         assert counts == sorted(counts)
+
+
+def test_others_on_a_card_are_seen_and_noted(machine: Machine) -> None:
+    machine.follow()
+    assert machine.activity is not None
+    alone = machine.activity.facts
+    machine.nvml.set_processes(0, OURS, OTHER)
+    machine.advance(1)
+    machine.read()
+    shared = machine.activity.facts
+
+    assert ("gpu_others" in alone, shared["gpu_others"]) == (False, {ID: 1})
+    assert (shared["gpu_driver"], shared["gpu_state"][ID]["temperature_c"]) == ("550.54.15", 45)

@@ -44,7 +44,7 @@ def let_go(child: subprocess.Popen[bytes]) -> None:
 
 @pytest.fixture
 def activity() -> Iterator[procfs.Following]:
-    following = follow(Settings(), environ={})
+    following = follow(Settings(cpu_time="proc"), environ={})
     yield following
     following.close()
 
@@ -258,7 +258,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     def _unseen_orphans(self) -> int:
         """Orphaned before the first look at them: nothing tells whose they were."""
-        tree_pids = set(self.activity._tree.living)
+        tree_pids = set(self.activity._time.tree.living)
         return sum(p.own + p.children for p in self.proc.processes.values() if p.pid not in tree_pids)
 
 
@@ -405,7 +405,7 @@ def test_a_child_reaped_by_the_kernel_does_not_set_the_count_back(activity: proc
 
 def test_another_process_is_followed_to_its_end_and_kept() -> None:
     child = burning(0.06)
-    other = follow(Settings(), child.pid, environ={})
+    other = follow(Settings(cpu_time="proc"), child.pid, environ={})
     living_s = counted_s(other)
     let_go(child)
 
@@ -570,6 +570,13 @@ def test_slurm_says_how_many_of_the_node_s_cpus_are_the_job_s(tmp_path: Path) ->
     assert reserved(tmp_path, cpus=CPUS, environ=slurm) == Reservation(1.0, "SLURM_CPUS_ON_NODE")
 
 
+@pytest.mark.parametrize("name", ["NSLOTS", "NCPUS", "LSB_DJOB_NUMPROC"])
+def test_other_schedulers_jobs_reserve_their_cpus_and_no_more_than_there_are(name: str, tmp_path: Path) -> None:
+    assert reserved(tmp_path, cpus=CPUS, environ={name: "1"}) == Reservation(1.0, name)
+    assert reserved(tmp_path, cpus=CPUS, environ={name: "4096"}) == Reservation(float(CPUS), name)
+    assert reserved(tmp_path, cpus=CPUS, environ={name: "all"}) == Reservation(0.0, "")
+
+
 def test_a_fresh_machine_reserves_nothing(tmp_path: Path) -> None:
     assert reserved(tmp_path, cpus=CPUS) == Reservation(0.0, "")
 
@@ -629,7 +636,7 @@ def test_the_run_says_where_its_reservation_came_from(tmp_path: Path) -> None:
     following = follow(Settings(reserved_cores=0.5), environ={})
     following.read(0)
 
-    assert following.reservation == "setting reserved_cores"
+    assert following.facts["reserved_by"] == "setting reserved_cores"
     assert following.read(4 * 10**9)["cpu"].reserved_s == 2.0
     following.close()
 

@@ -93,3 +93,57 @@ say(after - before, of_children)
     # the tracker's own start and stop come on top
     assert used_s * 0.99 <= own_s <= used_s + 0.1
     assert of_children_s > 0
+
+
+# a meter whose power grows with the machine's busy time, as real ones do from their idle power on
+LINEAR = """
+from carbonwatch.activity.procfs import follow
+from carbonwatch.cputime import ProcStat
+from carbonwatch.sampler import Sampler
+from carbonwatch.testing import FakeMeter
+
+def linear():
+    clock = ProcStat()
+    meter = FakeMeter("cpu", counted_j=lambda seconds: 10 * seconds + 20 * clock.busy_s(), idle_w=10)
+    return clock.cpus, Sampler([meter], [follow(resolve({"cpu_time": "proc"}))])  # the books of process_time()
+
+def burn(seconds):
+    begin = time.process_time()
+    while time.process_time() < begin + seconds: pass
+    return time.process_time() - begin  # with the ticks that came meanwhile
+"""
+
+
+def own_j_per_cpu_second(neighbours: int, folder: Path) -> tuple[float, float]:
+    """Of a program beside some that work all the time: what it is said to have used, and what it should be."""
+    code = f"""
+import subprocess
+busy = [subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) for _ in range({neighbours})]
+time.sleep(0.1)
+child = os.fork()  # the run is in a tree that the neighbours are no part of
+if child == 0:
+    cpus, meters = linear()
+    t = Tracker(resolve({{"country": "FR", "store": "none"}}), meters=meters)
+    t.start()
+    used_s = burn(0.8)
+    t.stop()
+    meters.close()
+    say(t.run.energy_j / used_s, 20 + 10 / cpus)
+    os._exit(0)
+os.waitpid(child, 0)
+for each in busy:
+    each.kill()
+    each.wait()
+"""
+    folder.mkdir()
+    ended = run(LINEAR + code, folder)
+    assert (ended.status, ended.errors) == (0, "")
+    own_j, right_j = map(float, ended.said.split())
+    return own_j, right_j
+
+
+def test_a_neighbour_s_load_moves_own_by_less_than_a_tenth(tmp_path: Path) -> None:
+    (alone_j, right_j), (beside_j, _) = (own_j_per_cpu_second(n, tmp_path / str(n)) for n in (0, 3))
+
+    assert beside_j == pytest.approx(alone_j, rel=0.1)
+    assert beside_j == pytest.approx(right_j, rel=0.1)

@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from carbonwatch.calibration import Pair
+from carbonwatch.attribution import Idle
+from carbonwatch.calibration import CalibrationError, Pair
 from carbonwatch.cli import calibrate
 from carbonwatch.errors import SettingsError, Unavailable
-from carbonwatch.testing import Clock, FakeMeter, fake_sampler
+from carbonwatch.testing import Clock, FakeActivity, FakeMeter, fake_sampler
 
 
 def run(*words: str) -> int:
@@ -55,3 +56,27 @@ def test_a_meter_that_does_not_answer_is_said_before_anything_is_measured() -> N
 def test_a_load_without_a_reading_is_refused() -> None:
     with pytest.raises(SettingsError, match="one reading at least"):
         run("--seconds", "1", "--every", "5")
+
+
+def quiet_machine(seconds: int, *meters: FakeMeter, busy: float = 0.0) -> dict[str, Idle]:
+    clock = Clock()
+    sampler = fake_sampler(meters, clock, FakeActivity(own=0.0, busy=busy))
+    return calibrate.idle_power(sampler, lambda: clock.advance(1), seconds, "2026-11-25")
+
+
+def test_idle_power_is_the_middle_of_what_a_counter_shows_while_nobody_works() -> None:
+    # 20 W, but 30 W in the last second of ten
+    meter = FakeMeter("cpu", counted_j=lambda s: 20 * s + 10 * max(0.0, s - 9))
+
+    assert quiet_machine(10, meter) == {"fake:cpu": Idle(20.0, 20.0, 20.0, "carbonwatch calibrate --idle, 2026-11-25")}
+
+
+def test_the_idle_power_of_models_and_cards_is_not_kept() -> None:
+    with pytest.raises(CalibrationError, match="No counter measures"):
+        quiet_machine(10, FakeMeter("cpu", quality="modelled"), FakeMeter("gpu"))
+
+
+@pytest.mark.parametrize(("seconds", "busy"), [(10, 0.5), (4, 0.0)])
+def test_a_machine_that_works_or_is_not_read_often_enough_has_no_idle_power(seconds: int, busy: float) -> None:
+    with pytest.raises(CalibrationError, match="idled in fewer than 5"):
+        quiet_machine(seconds, FakeMeter("cpu"), busy=busy)

@@ -58,6 +58,7 @@ def test_totals_are_there_for_readers() -> None:
         3960,
         113400,
     ]
+    assert totals["own_energy_j_by_policy"]["dynamic+reserved_idle"] == run.energy("own").value
     assert totals["measured"] == 1.0
     assert totals["embodied_g"] is None
     assert totals["water_l"] == run.water_l

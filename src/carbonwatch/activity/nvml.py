@@ -76,6 +76,17 @@ class Following:
         works = {id_: use.work(ns) for id_, use in self._uses.items()}
         return {id_: work for id_, work in works.items() if work is not None}
 
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Versions of the driver, how the boards are now, and how many others were on each meanwhile, if any."""
+        others = {id_: len(use.others) for id_, use in self._uses.items() if use.others}
+        states = {id_: use.state(self._looked_ns or 0) for id_, use in self._uses.items()}
+        found: dict[str, Any] = {**self._nvml.drivers(), "gpu_state": states}
+        return {**found, "gpu_others": others} if others else found
+
+    def settle(self) -> None:
+        """Is ready from the start."""
+
     def close(self) -> None:
         """Gives the library back."""
         self._uses = {}
@@ -103,6 +114,7 @@ class Use:
 
     def __init__(self, nvml: Nvml, board: Board) -> None:
         self.unknown = ""  # why nobody can tell
+        self.others: set[int] = set()  # processes that were seen on it and are not the tree's
         self._nvml = nvml
         self._uuid = board.uuid
         self._first_ns: int | None = None
@@ -126,6 +138,10 @@ class Use:
             max(self._total.reserved_s, self._reserved_s + since_s * self._reserve),
         )
         return self._total
+
+    def state(self, ns: int) -> dict[str, float]:
+        """How the board is now, as far as it tells."""
+        return self._nvml.state(self._uuid, ns)
 
     def look(self, ns: int, now_us: int, ours: set[int], are_foreign: Callable[[set[int]], bool]) -> None:
         """Asks who is on the board, and counts the time since the last look by it."""
@@ -151,6 +167,7 @@ class Use:
         if not named & (ours | before) and are_foreign(named):
             self._pids = set()
             raise Unavailable("its processes are not in this /proc, as in containers: set path_procfs to the host's")
+        self.others |= (present | workers) - ours
         if samples is not None:
             self._sampled.add(samples, now_us, ours)
         elif present & ours and present - ours:

@@ -14,15 +14,20 @@ what was used by those that are gone and that nobody was credited with:
 So the count never goes back and holds nothing twice, provided that a parent is read before its children: a child that
 could still be read had not been waited for when its parent was. What a process used after it was last seen, if nobody
 waits for it, is not known to anyone and left out.
+
+That is so for the first tenth of a second, and for good where nothing better is allowed. From then on the kernel counts
+the tree itself (`_taskclock`), also what nobody sees or waits for.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from carbonwatch.activity._taskclock import PERF, PROC, Counter, GroupCounter, Opening, TaskClock, members
 from carbonwatch.cputime import MachineClock, ProcStat
 from carbonwatch.errors import Unavailable
 from carbonwatch.model import Work
@@ -32,6 +37,11 @@ from carbonwatch.units import NS_PER_S
 # values are named tuples here: four dataclasses take 2 ms more to import
 log = logging.getLogger(__name__)
 
+_PATIENCE_NS = 100_000_000  # shorter runs are not worth a count by the kernel
+_SETTLE_S = 1.0  # it takes 20 ms, and more only where the machine stalls
+_FIRST_PAUSE_NS, _LONGEST_PAUSE_NS = NS_PER_S, 16 * NS_PER_S  # between looks beside the kernel's count
+_SEEN_S = 0.05  # of busy CPUs: over less, ticks of 10 ms say nothing of what was stolen
+_MISSED_NS, _MISSED = 100_000_000, 0.03  # more than that, and of what it counted, is more than ticks
 _WALL = 0x40000000  # waitid: children made by clone() without SIGCHLD too
 
 
@@ -132,6 +142,14 @@ class ProcTree:
         # kernels without CONFIG_PROC_CHILDREN
         self._lists_children = os.path.exists(f"{path_procfs}/{self._pid}/task/{self._pid}/children")
 
+    def is_alone(self) -> bool:
+        """Whether it is this process, and has no child: a look then costs next to nothing."""
+        return self._is_own and not _has_children()
+
+    def tasks(self) -> list[int]:
+        """Every thread of the tree."""
+        return [int(tid) for pid in self.look({}) for tid in _names(f"{self._folder}/{pid}/task")]
+
     def look(self, known: Mapping[int, Process]) -> Mapping[int, Process]:
         """Every process of the tree now, parents before their children."""
         try:
@@ -215,6 +233,9 @@ def _has_children() -> bool:
     return True
 
 
+# CPUs of a job on its node, as Slurm, Grid Engine, PBS and LSF tell them (their manuals); jobs of several nodes may
+# have more in the last two, and at most all of this one
+_JOB_CPUS = ("SLURM_CPUS_ON_NODE", "NSLOTS", "NCPUS", "LSB_DJOB_NUMPROC")
 # a process that is gone: its folder, or what was read through it
 _GONE = (FileNotFoundError, NotADirectoryError, ProcessLookupError)
 
@@ -265,16 +286,13 @@ class Cgroup(NamedTuple):
 
 
 def reserve(settings: Settings, pid: int | None, cpus: int, environ: Mapping[str, str], procfs: str) -> Reservation:
-    """What is kept for a process: by setting, by quota, by CPU mask, by Slurm, or nothing."""
+    """What is kept for a process: by setting, by quota, by CPU mask, by the job, or nothing."""
     if settings.reserved_cores is not None:
         return Reservation(settings.reserved_cores, "setting reserved_cores", whole=True)
     text = _text(procfs, "self" if pid is None else str(pid), "cgroup")
     levels = tuple(cgroups(text, os.path.join(settings.path_sysfs, "fs", "cgroup")))
     return (
-        _by_quota(levels, cpus)
-        or _by_mask(levels, cpus, _mask(pid))
-        or _by_slurm(cpus, environ)
-        or Reservation(0.0, "")
+        _by_quota(levels, cpus) or _by_mask(levels, cpus, _mask(pid)) or _by_job(cpus, environ) or Reservation(0.0, "")
     )
 
 
@@ -295,12 +313,13 @@ def _by_mask(levels: tuple[Cgroup, ...], cpus: int, mask: int) -> Reservation | 
     return Reservation(float(mask), "cpuset or affinity mask", usage_paths)
 
 
-def _by_slurm(cpus: int, environ: Mapping[str, str]) -> Reservation | None:
+def _by_job(cpus: int, environ: Mapping[str, str]) -> Reservation | None:
     """The job's CPUs on this node. A task's own group is not the job's, so the machine's busy time stands for it."""
-    given = environ.get("SLURM_CPUS_ON_NODE", "")
-    if not given.isdigit() or int(given) == 0:
-        return None
-    return Reservation(float(min(int(given), cpus)), "SLURM_CPUS_ON_NODE")
+    for name in _JOB_CPUS:
+        given = environ.get(name, "")
+        if given.isdigit() and int(given) > 0:
+            return Reservation(float(min(int(given), cpus)), name)
+    return None
 
 
 def cgroups(text: str, folder: str) -> Iterator[Cgroup]:
@@ -436,27 +455,133 @@ class Share:
         self._group.close()
 
 
-class Following:
-    """Work on the CPUs: a tree's, counted up by `Tree`, and the machine's."""
+class CpuTime:
+    """CPU time of a tree: as looked at in /proc, and from when it can as the kernel counts it.
+
+    The looks go on beside the kernel's count, seldom: if they find more than it, it has let go of somebody (a program
+    that changed its user), and the tree is looked at each time again.
+    """
 
     def __init__(
-        self, look: Callable[[Mapping[int, Process]], Mapping[int, Process]], clock: MachineClock, kept: Reservation
+        self,
+        look: Callable[[Mapping[int, Process]], Mapping[int, Process]],
+        is_alone: Callable[[], bool] = lambda: False,
+        opening: Opening | None = None,
     ) -> None:
-        self.reservation = kept.origin
-        self._look = look
-        self._clock = clock
-        self._share = Share(kept)
-        self._tree = Tree({})
+        self.tree = Tree({})
+        self._look, self._is_alone, self._opening = look, is_alone, opening
+        self._counter: Counter | None = None
+        self._used_ns = self._counter_ns = self._handed_over_ns = 0
         self._first_ns: int | None = None
+        self._next_ns = self._pause_ns = 0
+
+    @property
+    def name(self) -> str:
+        """What counts it now."""
+        return PROC if self._counter is None else self._counter.name
+
+    def used_ns(self, ns: int, share: float = 1.0) -> int:
+        """CPU time counted so far; it never goes back. `share`: the part of the time that a hypervisor left."""
+        if self._counter is None:
+            self._used_ns = max(self._used_ns, self._walked_ns())
+            self._hand_over(ns)
+        else:
+            self._used_ns = max(self._used_ns, self._counted_ns(self._counter, ns, share))
+        return self._used_ns
+
+    def settle(self, timeout_s: float = _SETTLE_S) -> None:
+        """Waits until the kernel counts, or can't."""
+        if self._opening is not None:
+            self._opening.begin()
+            self._opening.wait(timeout_s)
+
+    def _walked_ns(self) -> int:
+        self.tree = self.tree.then(self._look(self.tree.living))
+        return self.tree.total_ns
+
+    def _hand_over(self, ns: int) -> None:
+        """Lets the kernel count on from what was seen so far."""
+        if self._opening is None:
+            return
+        self._first_ns = ns if self._first_ns is None else self._first_ns
+        # the main thread's reads are often the last ones of a program
+        if ns - self._first_ns >= _PATIENCE_NS and threading.current_thread() is not threading.main_thread():
+            self._opening.begin()
+        counter = self._opening.counter()
+        if counter is None:
+            return
+        try:
+            self._counter_ns = counter.used_ns()
+        except OSError as error:
+            self._give_up(str(error))
+            return
+        self._counter, self._handed_over_ns = counter, self._used_ns
+        self._pause_ns = _FIRST_PAUSE_NS
+        self._next_ns = ns + self._pause_ns
+
+    def _counted_ns(self, counter: Counter, ns: int, share: float) -> int:
+        try:
+            before_ns, self._counter_ns = self._counter_ns, counter.used_ns()
+        except OSError as error:
+            self._give_up(str(error))
+            return self._walked_ns()
+        # a task clock runs on while a hypervisor lets others run
+        share = share if counter.name == PERF else 1.0
+        counted_ns = self._used_ns + round((self._counter_ns - before_ns) * share)
+        if ns < self._next_ns and not self._is_alone():
+            return counted_ns
+        if ns >= self._next_ns:
+            self._pause_ns = min(2 * self._pause_ns, _LONGEST_PAUSE_NS)
+            self._next_ns = ns + self._pause_ns
+        walked_ns = self._walked_ns()
+        if walked_ns - counted_ns > max(_MISSED_NS, _MISSED * (counted_ns - self._handed_over_ns)):
+            self._give_up(f"{walked_ns / 1e9:.3f} s were used and {counted_ns / 1e9:.3f} s counted")
+        # and stands still while tasks are switched and made: some hundredths where children live for 1 ms
+        return max(walked_ns, counted_ns)
+
+    def _give_up(self, why: str) -> None:
+        log.info("%s does not count all of the program, /proc does from now on: %s", self.name, why)
+        self._counter = None
+        self.close()
+
+    def close(self) -> None:
+        """Gives back what the kernel counts with."""
+        if self._opening is not None:
+            opening, self._opening = self._opening, None
+            opening.close()
+
+
+class Following:
+    """Work on the CPUs: a tree's, and the machine's."""
+
+    def __init__(self, time: CpuTime, clock: MachineClock, kept: Reservation) -> None:
+        self._time = time
+        self._name = time.name
+        self._clock = clock
+        self._kept = kept
+        self._share = Share(kept)
+        self._first_ns: int | None = None
+        self._stolen_s = clock.stolen_s
         self._last = Work(0.0, 0.0, 0.0)
         self._is_open = True
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """How the tree's CPU time is counted, and which cores are kept for it."""
+        found: dict[str, Any] = {"cpu_time_by": self._name, "reserved_cores": self._kept.cores}
+        return {**found, "reserved_by": self._kept.origin} if self._kept.origin else found
+
+    def settle(self) -> None:
+        """Waits a little until the kernel counts, so that nothing of a program that starts now is missed."""
+        self._time.settle()
 
     def read(self, ns: int) -> Mapping[str, Work]:
         """CPU seconds counted so far; capacity and reservation from the first read on."""
         if not self._is_open:
             return {"cpu": self._last}
-        self._tree = self._tree.then(self._look(self._tree.living))
-        own_s, busy_s = self._tree.total_ns / 1e9, self._busy_s()
+        busy_s = self._busy_s()
+        own_s = self._time.used_ns(ns, self._awake(busy_s - self._last.busy_s)) / 1e9
+        self._name = self._time.name
         if self._first_ns is None:
             self._first_ns = ns
             self._last = Work(own_s, busy_s, 0.0)
@@ -467,6 +592,11 @@ class Following:
         reserved_s, others_reserved_s = before.reserved_s + kept_s, before.others_reserved_s + others_s
         self._last = Work(own_s, busy_s, capacity_s, reserved_s, others_reserved_s)
         return {"cpu": self._last}
+
+    def _awake(self, busy_s: float) -> float:
+        """The part of the CPUs' time that a hypervisor left them, of what they wanted since the last read."""
+        stolen_s, self._stolen_s = self._clock.stolen_s - self._stolen_s, self._clock.stolen_s
+        return busy_s / (busy_s + stolen_s) if stolen_s > 0 and busy_s >= _SEEN_S else 1.0
 
     def _busy_s(self) -> float:
         try:
@@ -481,6 +611,7 @@ class Following:
             self._is_open = False
             self._clock.close()
             self._share.close()
+            self._time.close()
 
 
 def follow(settings: Settings, pid: int | None = None, *, environ: Mapping[str, str] | None = None) -> Following:
@@ -494,7 +625,47 @@ def follow(settings: Settings, pid: int | None = None, *, environ: Mapping[str, 
             f"{settings.path_procfs}/stat can't be read ({error}).", "Check the setting path_procfs."
         ) from error
     kept = reserve(settings, pid, clock.cpus, os.environ if environ is None else environ, procfs)
-    return Following(tree.look, clock, kept)
+    return Following(CpuTime(tree.look, tree.is_alone, Opening(_ways(settings, pid, procfs))), clock, kept)
+
+
+def _ways(settings: Settings, pid: int | None, procfs: str) -> tuple[Callable[[], Counter], ...]:
+    """How the kernel may count a tree, the best first, by the setting; the tree's numbers have to be ours."""
+    here = "/proc" if pid is None else procfs
+    if not os.path.lexists(os.path.join(here, "self")):
+        return ()
+    perf, group = lambda: _perf(here, pid), lambda: _own_group(settings.path_sysfs, here, pid)
+    return {"auto": (perf, group), "perf": (perf,), "cgroup": (group, perf), "proc": ()}[settings.cpu_time]
+
+
+def _perf(procfs: str, pid: int | None) -> Counter:
+    return TaskClock(ProcTree(procfs, pid).tasks())
+
+
+def _own_group(path_sysfs: str, procfs: str, pid: int | None) -> Counter:
+    """The tree's control group (v2), where nobody else is in it."""
+    path = unified_path(_text(procfs, "self" if pid is None else str(pid), "cgroup"))
+    living = ProcTree(procfs, pid).look({}).keys()
+    for base in ("", "unified"):
+        folder = os.path.join(path_sysfs, "fs", "cgroup", base, path)
+        clock = GroupClock((os.path.join(folder, "cpu.stat"),))
+        if clock.used_s() is None:
+            continue
+        strangers = members(folder) - living
+        if not strangers:
+            return GroupCounter(clock)
+        clock.close()
+        raise Unavailable(f"{len(strangers)} other processes are in the control group /{path}.")
+    raise Unavailable("There is no control group (v2) that counts CPU time here.")
+
+
+def unified_path(text: str) -> str:
+    """A process's control group of version 2, from /proc/<pid>/cgroup."""
+    for line in text.splitlines():
+        if line.startswith("0::"):
+            path = line[3:].strip("/")
+            if ".." not in path.split("/"):
+                return path
+    raise Unavailable("There is no control group (v2) that can be seen from here.")
 
 
 def _machine(path_procfs: str) -> ProcStat:

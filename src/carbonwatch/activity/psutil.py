@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from carbonwatch.activity.procfs import Following, Process, reserve
+from carbonwatch.activity.procfs import CpuTime, Following, Process, reserve
 from carbonwatch.cputime import PsutilClock
 from carbonwatch.errors import Unavailable
 from carbonwatch.settings import Settings
@@ -97,4 +97,4 @@ def follow(settings: Settings, pid: int | None = None, *, environ: Mapping[str, 
         raise Unavailable("psutil is not installed, so nothing tells who worked.", "pip install psutil") from error
     environ = os.environ if environ is None else environ
     kept = reserve(settings, pid, clock.cpus, environ, settings.path_procfs)
-    return Following(tree.look, clock, kept)
+    return Following(CpuTime(tree.look), clock, kept)

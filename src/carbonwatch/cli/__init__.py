@@ -18,9 +18,10 @@ from carbonwatch.cli import _ending, _terminal
 from carbonwatch.errors import CarbonwatchError
 
 GROUPS = {
-    "Measure": ("run", "monitor", "when"),
-    "Look at it": ("report", "runs", "reprice", "ci", "import", "migrate"),
+    "Measure": ("run", "monitor", "top", "when"),
+    "Look at it": ("report", "runs", "reprice", "ci"),
     "Find out why": ("doctor", "grid", "estimate", "calibrate"),
+    "Come from CodeCarbon": ("import", "migrate"),
 }
 
 _OVERVIEW = """\

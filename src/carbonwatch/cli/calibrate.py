@@ -5,7 +5,11 @@ is fitted through the readings, shown with its residual, and kept for this
 machine. Without --plug or --csv you are asked what the meter shows. Runs use it
 where the setting calibrated says so, and mark every figure with the residual.
 
+With --idle no meter is needed: what the counters show while nobody works is
+kept, and splits the energy of later runs.
+
 Examples:
+  carbonwatch calibrate --idle --seconds 60
   carbonwatch calibrate --plug tasmota=http://192.168.1.20
   carbonwatch calibrate --plug redfish=https://bmc.example --plot fit.png
   carbonwatch calibrate --csv readings.csv    columns time (Unix s) and watts
@@ -23,12 +27,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from statistics import median
 
-from carbonwatch import calibration, hardware, plugs, settings
+from carbonwatch import calibration, hardware, idle, plugs, settings
+from carbonwatch.attribution import Idle
 from carbonwatch.calibration import CalibrationError, Pair
 from carbonwatch.cli import _calibration_plot, _calibration_view
 from carbonwatch.errors import SettingsError
-from carbonwatch.sampler import Sampler, open_sampler
+from carbonwatch.sampler import Sampler, cut, open_sampler
 
 LOADS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _SETTLE_S = 5.0
@@ -48,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     wall = parser.add_mutually_exclusive_group()
     wall.add_argument("--plug", metavar="KIND=URL", help=f"The meter: {', '.join(plugs.ANSWERS)} or ipmitool.")
     wall.add_argument("--csv", metavar="FILE", help="Readings with their time, written by another program meanwhile.")
+    wall.add_argument("--idle", action="store_true", help="Keep what each counter shows while the machine idles.")
     parser.add_argument("--token", help="Password or access token of the meter.")
     parser.add_argument("--seconds", type=float, default=30.0, metavar="S", help="Length of each load. Default: 30.")
     parser.add_argument("--every", type=float, default=2.0, metavar="S", help="Seconds between readings. Default: 2.")
@@ -70,12 +77,14 @@ def main(args: argparse.Namespace) -> int:
     for path in args.plot:
         _calibration_plot.check(path)  # fails here, not after minutes
     chosen = settings.resolve({"calibrated": False})  # what is counted, as it is
+    machine = hardware.fingerprint(chosen.path_procfs, chosen.path_sysfs)
     sampler = open_sampler(chosen)
     try:
+        if args.idle:
+            return _keep_idle(args, sampler, machine)
         pairs = _pairs(args, sampler)
     finally:
         sampler.close()
-    machine = hardware.fingerprint(chosen.path_procfs, chosen.path_sysfs)
     domains = tuple(domain.id for domain in sampler.domains)
     line = calibration.fit(pairs, machine, datetime.date.today().isoformat(), domains)
     print(f"{line}\n{line.readings} readings, {line.left_out} left out as far off the others; machine {machine}")
@@ -86,6 +95,53 @@ def main(args: argparse.Namespace) -> int:
         calibration.save(line, path)
         print(f"Kept in {path}. Runs use it when asked: calibrated = true, or CARBONWATCH_CALIBRATED=1.")
     return 0
+
+
+def _keep_idle(args: argparse.Namespace, sampler: Sampler, machine: str) -> int:
+    found = idle_power(
+        sampler,
+        lambda: time.sleep(args.every),
+        max(1, round(args.seconds / args.every)),
+        datetime.date.today().isoformat(),
+    )
+    for id_, watts in found.items():
+        print(f"{id_}: {watts.watts:.4g} W idle ({watts.low_w:.4g} to {watts.high_w:.4g} W)")
+    if not args.no_save:
+        path = idle.store_file()
+        idle.save(found, path, machine)
+        print(f"Kept in {path}, for {machine}.")
+    return 0
+
+
+def idle_power(sampler: Sampler, wait: Callable[[], object], count: int, made_at: str) -> dict[str, Idle]:
+    """What each counter showed while nobody worked, with nine tenths of its readings. Raises CalibrationError."""
+    counted = [d.id for d in sampler.domains if d.quality == "measured" and d.component != "gpu"]
+    if not counted:
+        raise CalibrationError(
+            "No counter measures CPU or memory here, and a model knows its own idle power: there is nothing to keep. "
+            "`carbonwatch doctor` says why."
+        )
+    powers_w: dict[str, list[float]] = {id_: [] for id_ in counted}
+    before = sampler.read()
+    for _ in range(count):
+        wait()
+        reading = sampler.read()
+        sample, before = cut(before, reading), reading
+        work = sample.work.get("cpu")
+        if work is None or work.busy_s <= idle.QUIET * work.capacity_s:
+            for id_ in counted:
+                if id_ in sample.energy_j:
+                    powers_w[id_].append(sample.energy_j[id_] / sample.duration_s)
+    if min(map(len, powers_w.values())) < idle.FEWEST:
+        raise CalibrationError(
+            f"The machine idled in fewer than {idle.FEWEST} of {count} readings, so its idle power can't be told. End "
+            "what works on it, or read for longer (--seconds)."
+        )
+    by = f"carbonwatch calibrate --idle, {made_at}"
+    return {
+        id_: Idle(median(seen), idle.low_quantile(seen, 0.05), idle.low_quantile(seen, 0.95), by)
+        for id_, seen in powers_w.items()
+    }
 
 
 def inside(sampler: Sampler) -> tuple[int, float]:

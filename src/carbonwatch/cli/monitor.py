@@ -6,6 +6,7 @@ interval. The summary stands at the end, and the run is kept as any other.
 Examples:
   carbonwatch monitor
   carbonwatch monitor --duration 60 --interval-s 5 > power.log
+  carbonwatch monitor --prometheus 9110       at http://127.0.0.1:9110/metrics
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import datetime
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
@@ -24,6 +26,8 @@ from carbonwatch.model import Component, Run
 from carbonwatch.settings import Settings
 from carbonwatch.tracker import Tracker
 from carbonwatch.units import human_duration, human_energy, human_mass, human_power
+
+Show = Callable[[Run, "list[Row]", list[float]], None]
 
 _ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 _BARS = "▁▂▃▄▅▆▇█"
@@ -45,6 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--duration", type=_seconds, default=None, metavar="SECONDS", help="End after so long. Default: at Ctrl-C."
     )
+    parser.add_argument(
+        "--prometheus",
+        type=_address,
+        metavar="PORT",
+        help="Serve the figures to Prometheus there, to this machine alone; HOST:PORT for others.",
+    )
     _options.add_settings(parser)
 
 
@@ -54,9 +64,9 @@ def main(args: argparse.Namespace) -> int:
     tracker = Tracker(settings, facts={"command": "carbonwatch monitor"})
     ended = _asked_to_end()
     drawn = _Screen() if _terminal.is_terminal(sys.stdout) else None
-    with tracker:
+    with _shown(args, drawn.show if drawn else _show_line) as show, tracker:
         try:
-            watch(tracker, settings, args.duration, ended, drawn.show if drawn else _show_line)
+            watch(tracker, settings, args.duration, ended, show)
         except BrokenPipeError:  # the run has ended well, though nobody reads on
             tracker.stop()
             raise
@@ -67,12 +77,41 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
+@contextmanager
+def _shown(args: argparse.Namespace, show: Show) -> Iterator[Show]:
+    """What shows an interval, to Prometheus too if that is wanted."""
+    if args.prometheus is None:
+        yield show
+        return
+    from carbonwatch.cli import _prometheus
+
+    page = ""
+
+    def both(run: Run, found: list[Row], powers_w: list[float]) -> None:
+        nonlocal page
+        page = _prometheus.page(run, found)
+        show(run, found, powers_w)
+
+    with _prometheus.served(args.prometheus, lambda: page) as address:
+        _terminal.say(f"carbonwatch: for Prometheus at {address}")
+        yield both
+
+
+def _address(text: str) -> tuple[str, int]:
+    from carbonwatch.cli import _prometheus
+
+    try:
+        return _prometheus.address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def watch(
     tracker: Tracker,
     settings: Settings,
     duration_s: float | None,
     ended: SimpleQueue[int],
-    show: Callable[[Run, list[Row], list[float]], None],
+    show: Show,
 ) -> None:
     """Shows the run at each interval, until it is asked to end."""
     began_s = time.monotonic()

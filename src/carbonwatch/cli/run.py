@@ -2,11 +2,13 @@
 
 Exit code, signals, terminal and standard streams are the program's own. The
 summary comes on stderr at its end. What is measured is the program and all that
-it starts; the rest of the machine is shown beside it.
+it starts; the rest of the machine is shown beside it. With --pid it is one that
+runs already, until it ends or Ctrl-C.
 
 Examples:
   carbonwatch run -- python train.py --epochs 10
   carbonwatch run --project nightly --json run.json -- make all
+  carbonwatch run --pid 4711
   CARBONWATCH_COUNTRY=FR carbonwatch run --quiet -- ./simulate
 
 Exit code: the program's; 127 if there is no such program, 126 if it can't be
@@ -21,10 +23,12 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from carbonwatch import environment, plugins
+from carbonwatch.activity import _taskclock
 from carbonwatch.cli import UsageError, _child, _ending, _options, _terminal
-from carbonwatch.errors import CarbonwatchError, GridUnavailable
+from carbonwatch.errors import CarbonwatchError, GridUnavailable, Unavailable
 from carbonwatch.model import Run, State
 from carbonwatch.settings import Settings
 from carbonwatch.units import NS_PER_S
@@ -43,6 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", metavar="FILE", help="Write the whole run there: every entry with its quality and source."
     )
+    parser.add_argument("--pid", type=int, metavar="N", help="A process that runs already, and all below it.")
+    parser.add_argument(
+        "--cgroup",
+        action="store_true",
+        help="Run the program in a control group of its own, which holds every process that it starts, also one that "
+        "changes its user.",
+    )
     parser.add_argument(
         "--when-clean",
         type=_options.seconds,
@@ -57,18 +68,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     settings = _options.chosen(args)
-    command = _command(args.command)
+    command = _command(args.command) if args.pid is None else []
     if args.json is not None:
         _check_file(args.json)
     if settings.quiet:
         logging.getLogger("carbonwatch").setLevel(logging.ERROR)
+    if args.pid is not None:
+        from carbonwatch.cli import _attach
+
+        _check_alone(args)
+        _hand_over(_attach.run(args.pid, settings), settings, args.json)
+        return 0
     try:
         path = _child.find(command[0])
     except OSError as error:
         return _not_run(error)
     if args.when_clean is not None:
         _wait(settings, args.when_clean, args.within)
-    code, run = _measured(path, command, settings)
+    code, run = _in_a_group(path, command, settings) if args.cgroup else _measured(path, command, settings)
     if run is not None:
         _hand_over(run, settings, args.json)
     return code if code >= 0 else _ending.die_of(-code)
@@ -80,6 +97,36 @@ def _command(words: Sequence[str]) -> list[str]:
     if words and words[0] != "--":
         raise UsageError(f"The command begins after `--`, so that its options stay its own: run -- {' '.join(words)}")
     raise UsageError("There is no command to run. Give it after `--`: carbonwatch run -- python train.py")
+
+
+def _check_alone(args: argparse.Namespace) -> None:
+    """Raises UsageError for what has no meaning for a program that runs already."""
+    for given, name in (
+        (args.command, "a command"),
+        (args.cgroup, "--cgroup"),
+        (args.when_clean is not None, "--when-clean"),
+    ):
+        if given:
+            raise UsageError(f"--pid measures a program that runs already, so {name} makes no sense with it.")
+
+
+def _in_a_group(path: str, command: list[str], settings: Settings) -> tuple[int, Run | None]:
+    """As _measured(), in a control group of its own, where one can be had."""
+    from carbonwatch.cli import _cgroup
+
+    try:
+        group = _cgroup.enter(settings)
+    except Unavailable as error:
+        _terminal.say(
+            f"carbonwatch: There is no control group for the program: {error.reason} Its process tree is followed "
+            "instead."
+        )
+        return _measured(path, command, settings)
+    try:
+        return _measured(path, command, replace(settings, cpu_time="cgroup"))
+    finally:
+        if group is not None:
+            group.leave()
 
 
 def _wait(settings: Settings, duration_s: int, within_s: int) -> None:
@@ -102,7 +149,9 @@ def _measured(path: str, command: list[str], settings: Settings) -> tuple[int, R
     """The program's exit code, and what it used as far as that could be measured."""
     mask = _child.hold_signals()
     try:
-        tracker = _started(command, settings)
+        if settings.cpu_time != "proc":
+            _taskclock.wake()
+        tracker = _started(path, command, settings)
         try:
             code = _child.run(path, command, mask)
         except OSError as error:
@@ -113,12 +162,16 @@ def _measured(path: str, command: list[str], settings: Settings) -> tuple[int, R
         _child.release_signals(mask)
 
 
-def _started(command: list[str], settings: Settings) -> Tracker | None:
+def _started(path: str, command: list[str], settings: Settings) -> Tracker | None:
     try:
+        from carbonwatch import conditions
         from carbonwatch.tracker import Tracker
 
-        tracker = Tracker(settings, facts={"command": environment.command(command)})
+        packages = conditions.packages_of(path)
+        facts = {"command": environment.command(command), **({"packages": packages} if packages else {})}
+        tracker = Tracker(settings, facts=facts)
         tracker.start()
+        tracker.settle()
     except CarbonwatchError:
         raise
     # border: whatever else is wrong with measuring (say, a Python without sqlite3), the program is run

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from carbonwatch import embodied
+from carbonwatch import attribution, embodied
 from carbonwatch.errors import CarbonwatchError
 from carbonwatch.model import Domain, Entry, Figure, Gap, Intensity, Part, Place, Run, Usage, Work
 
@@ -81,6 +81,7 @@ def _totals(run: Run) -> dict[str, Any]:
         "headline": run.headline,
         "energy_j": {part: _known(run, part, run.energy(part)) for part in _PARTS},
         "emissions_g": {part: _known(run, part, run.emissions(part)) for part in _PARTS},
+        "own_energy_j_by_policy": _by_policy(run),
         "measured": run.measured,
         "covered": run.covered,
         "water_l": run.water_l if run.wue_l_per_kwh > 0 and run.entries else None,
@@ -89,6 +90,17 @@ def _totals(run: Run) -> dict[str, Any]:
         "market_g": run.market_g if run.entries and _is_known(run) else None,
         "marginal_g": run.marginal_g if run.entries and _is_known(run) else None,
     }
+
+
+def _by_policy(run: Run) -> dict[str, float] | None:
+    """Own energy by our rule and by others', from each entry's sums; null where nobody could tell whose it was."""
+    if not run.entries or not run.is_split:
+        return None
+    found = {attribution.POLICY: run.energy("own").value}
+    for entry in run.entries:
+        for policy, own_j in attribution.alternatives(entry.usage).items():
+            found[policy] = found.get(policy, 0.0) + own_j
+    return found
 
 
 def _made(run: Run) -> dict[str, float | None] | None:

@@ -1,0 +1,191 @@
+"""Every process of the machine: what it used of the CPUs and of NVIDIA's GPUs, whose it is and what holds it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from carbonwatch.activity.procfs import _content, _names
+from carbonwatch.errors import Unavailable
+from carbonwatch.nvidia import Board, NoAnswer, Nvml
+
+_HEX = frozenset("0123456789abcdef")
+# the beginning of a control group's name -> what runs such containers
+_RUNTIMES = {"docker": "docker", "libpod": "podman", "cri-containerd": "pod", "crio": "pod", "lxc": "lxc"}
+
+
+class Key(NamedTuple):
+    """A process: its number, and when it began, as numbers are used again."""
+
+    pid: int
+    start: int
+
+
+class Seen(NamedTuple):
+    """A process at one look."""
+
+    cpu_s: float
+    name: str
+    user: str = ""
+    group: str = ""  # its container or service
+    parent: int = 0
+    children_s: float = 0.0  # of those that it waited for
+
+
+class Everybody(Protocol):
+    """All processes, look after look."""
+
+    def look(self) -> dict[Key, Seen]:
+        """Who is there now."""
+
+
+class ByProc:
+    """From /proc; what does not change is read once. `told` makes a line of a command's words."""
+
+    def __init__(self, path_procfs: str = "/proc", told: Callable[[Sequence[str]], str] = " ".join) -> None:
+        self._folder = path_procfs
+        self._told = told
+        self._tick_s = 1.0 / os.sysconf("SC_CLK_TCK")
+        self._known: dict[tuple[Key, bytes], tuple[str, str, str]] = {}
+        self._users: dict[int, str] = {}
+
+    def look(self) -> dict[Key, Seen]:
+        found: dict[Key, Seen] = {}
+        known: dict[tuple[Key, bytes], tuple[str, str, str]] = {}
+        for pid in _names(self._folder):
+            if not pid.isdigit():
+                continue
+            text = _content(f"{self._folder}/{pid}/stat", 1024)
+            begin, end = text.find(b"("), text.rfind(b")")
+            fields = text[end + 1 :].split(None, 20)
+            if len(fields) < 21:  # it has just ended
+                continue
+            key, short = Key(int(pid), int(fields[19])), text[begin + 1 : end]
+            about = self._known.get((key, short)) or self._about(pid, short)
+            known[key, short] = about
+            own, children = int(fields[11]) + int(fields[12]), int(fields[13]) + int(fields[14])
+            found[key] = Seen(own * self._tick_s, *about, int(fields[1]), children * self._tick_s)
+        self._known = known
+        return found
+
+    def _about(self, pid: str, short: bytes) -> tuple[str, str, str]:
+        words = _content(f"{self._folder}/{pid}/cmdline").rstrip(b"\0").decode(errors="replace")
+        name = self._told(words.split("\0")) if words else f"[{short.decode(errors='replace')}]"
+        try:
+            uid = os.stat(f"{self._folder}/{pid}").st_uid
+        except OSError:
+            uid = -1
+        return name, self._user(uid), group_of(_content(f"{self._folder}/{pid}/cgroup").decode(errors="replace"))
+
+    def _user(self, uid: int) -> str:
+        if uid not in self._users:
+            import pwd
+
+            try:
+                self._users[uid] = pwd.getpwuid(uid).pw_name
+            except KeyError:
+                self._users[uid] = "?" if uid < 0 else str(uid)
+        return self._users[uid]
+
+
+class ByPsutil:
+    """From psutil, where there is no /proc."""
+
+    def __init__(self) -> None:
+        import psutil
+
+        self._psutil = psutil
+
+    def look(self) -> dict[Key, Seen]:
+        found: dict[Key, Seen] = {}
+        for process in self._psutil.process_iter(["pid", "name", "cpu_times", "username", "create_time"]):
+            about: dict[str, Any] = process.info
+            times = about["cpu_times"]
+            if times is not None:
+                key = Key(about["pid"], round((about["create_time"] or 0.0) * 1e6))
+                user = (about["username"] or "?").rpartition("\\")[2]
+                found[key] = Seen(times.user + times.system, about["name"] or "?", user)
+        return found
+
+
+def everybody(path_procfs: str, told: Callable[[Sequence[str]], str]) -> Everybody:
+    """All processes. Raises Unavailable where there is neither /proc nor psutil."""
+    if os.path.exists(os.path.join(path_procfs, "stat")):
+        return ByProc(path_procfs, told)
+    try:
+        return ByPsutil()
+    except ImportError as error:
+        raise Unavailable("There is no /proc here, so nothing tells who works.", "pip install psutil") from error
+
+
+def group_of(text: str) -> str:
+    """A process's container or service, from /proc/<pid>/cgroup; nothing where it is in none."""
+    for line in text.splitlines():
+        parts = line.split(":", 2)[-1].split("/")
+        for part in reversed(parts):
+            found = _container(part, parts)
+            if found:
+                return found
+    for line in text.splitlines():
+        for part in reversed(line.split(":", 2)[-1].split("/")):
+            if part.endswith(".service") and not part.startswith("user@"):
+                return part.removesuffix(".service")
+    return ""
+
+
+def _container(part: str, parts: list[str]) -> str:
+    word = part.removesuffix(".scope")
+    runtime, _, rest = word.partition("-")
+    if word.startswith("cri-containerd-"):
+        runtime, rest = "cri-containerd", word.removeprefix("cri-containerd-")
+    id_ = rest if runtime in _RUNTIMES else word
+    if word.startswith("lxc.payload."):
+        return f"lxc {word.removeprefix('lxc.payload.')}"
+    if len(id_) != 64 or not set(id_) <= _HEX:
+        return ""
+    kind = _RUNTIMES.get(runtime) or ("pod" if any("kubepods" in p for p in parts) else "docker")
+    if any("kubepods" in p for p in parts):
+        kind = "pod"
+    return f"{kind} {id_[:12]}"
+
+
+class Cards:
+    """Who used which board since the last look, in seconds of its multiprocessors."""
+
+    def __init__(self, nvml: Nvml, boards: list[Board]) -> None:
+        self._nvml = nvml
+        self._boards = boards
+        self._since_us: dict[str, int] = {}
+
+    def look(self, ns: int, now_us: int) -> dict[str, dict[int, float]]:
+        """By board and process number; a board that one alone has open is its own, also while it rests."""
+        return {board.id: self._of(board, ns, now_us) for board in self._boards}
+
+    def _of(self, board: Board, ns: int, now_us: int) -> dict[int, float]:
+        since_us = self._since_us.setdefault(board.uuid, now_us)
+        try:
+            samples = self._nvml.used(board.uuid, ns, since_us)
+        except (NoAnswer, Unavailable):
+            samples = []
+        used: dict[int, float] = {}
+        last_us: dict[int, int] = {}
+        for sample in samples:
+            seconds = (sample.until_us - last_us.get(sample.pid, since_us)) / 1e6 * sample.sm_percent / 100
+            used[sample.pid] = used.get(sample.pid, 0.0) + seconds
+            last_us[sample.pid] = sample.until_us
+        if samples:
+            self._since_us[board.uuid] = samples[-1].until_us
+        used = {pid: seconds for pid, seconds in used.items() if seconds > 0}
+        return used or self._holder(board, ns)
+
+    def _holder(self, board: Board, ns: int) -> dict[int, float]:
+        try:
+            holders = self._nvml.processes(board.uuid, ns)
+        except (NoAnswer, Unavailable):
+            return {}
+        return dict.fromkeys(holders, 1.0) if len(holders) == 1 else {}
+
+    def close(self) -> None:
+        """Gives the library back."""
+        self._nvml.close()

@@ -1,0 +1,124 @@
+"""What the machine draws doing nothing, where a counter measures it and says nothing of that.
+
+By `carbonwatch calibrate --idle`, where that was done on this hardware; else from the quietest tenth of a run, once
+it has had a few quiet seconds; else nobody knows, and a convention splits the energy (`attribution`).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from carbonwatch import attribution, hardware
+from carbonwatch.attribution import Idle
+from carbonwatch.errors import SettingsError
+from carbonwatch.model import Domain, Sample
+
+log = logging.getLogger(__name__)
+
+QUIET = 0.1  # of all CPUs' time: busier samples say little of idleness
+FEWEST, FEWEST_S = 5, 5.0  # quiet samples, and their time, before they are believed
+_SHORTEST_S = 0.2  # CPU time has ticks of 10 ms
+_MOST = 600  # the latest ten minutes
+
+
+class Watch:
+    """Idle power of some domains as far as it is known, sample after sample."""
+
+    def __init__(self, domains: Iterable[Domain], known: Mapping[str, Idle]) -> None:
+        self._known = {d.id: known[d.id] for d in domains if d.id in known and _wants(d)}
+        self._sought = {d.id: Quietest() for d in domains if _wants(d) and d.id not in known}
+        self._modelled = {d.id: d.idle_w for d in domains if d.idle_w is not None and d.component != "gpu"}
+
+    def after(self, sample: Sample) -> Mapping[str, Idle]:
+        """By domain, with what a sample adds to it; a domain is left out where nothing is known."""
+        work = sample.work.get("cpu")
+        if self._sought and work is not None and work.capacity_s > 0 and sample.duration_s >= _SHORTEST_S:
+            load = work.busy_s / work.capacity_s
+            for id_, quietest in self._sought.items():
+                if id_ in sample.energy_j:
+                    quietest.add(sample.energy_j[id_] / sample.duration_s, load, sample.duration_s)
+        found = {id_: quietest.idle() for id_, quietest in self._sought.items()}
+        return {**self._known, **{id_: idle for id_, idle in found.items() if idle is not None}}
+
+    def facts(self) -> dict[str, Any]:
+        """What is known now, for the record."""
+        every: dict[str, Idle | None] = {id_: quietest.idle() for id_, quietest in self._sought.items()}
+        every |= self._known
+        every |= {id_: Idle(watts, watts, watts, "model") for id_, watts in self._modelled.items()}
+        none = {"by": "convention"}  # its width is that of the run's own share
+        return {id_: none if idle is None else idle._asdict() for id_, idle in every.items()}
+
+
+def _wants(domain: Domain) -> bool:
+    """Whether a domain is split by idle power and does not bring its own."""
+    return domain.idle_w is None and domain.component != "gpu"
+
+
+class Quietest:
+    """Idle power from the quietest tenth of the samples in which the machine did next to nothing."""
+
+    def __init__(self) -> None:
+        self._seen: list[tuple[float, float, float]] = []  # idle by the load curve, all power, seconds
+
+    def add(self, power_w: float, load: float, duration_s: float) -> None:
+        if load <= QUIET:
+            self._seen.append((power_w * attribution.idle_share(load), power_w, duration_s))
+            del self._seen[:-_MOST]
+
+    def idle(self) -> Idle | None:
+        """None before there were enough. No machine draws less than idle, so what it drew is the upper end."""
+        if len(self._seen) < FEWEST or sum(seconds for _, _, seconds in self._seen) < FEWEST_S:
+            return None
+        watts, high_w = (low_quantile(values) for values in list(zip(*self._seen, strict=True))[:2])
+        return Idle(watts, max(0.0, 2 * watts - high_w), high_w, "quietest tenth of this run")
+
+
+def low_quantile(values: Iterable[float], part: float = 0.1) -> float:
+    """What that part of the values lies below."""
+    ordered = sorted(values)
+    return ordered[int(part * (len(ordered) - 1))]
+
+
+# --- what was measured on purpose, beside the user's settings
+
+
+def store_file(environ: Mapping[str, str] | None = None) -> str:
+    """The file that keeps idle power of this user's machines."""
+    environ = os.environ if environ is None else environ
+    home = environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    return os.path.join(home, "carbonwatch", "idle.json")
+
+
+def save(found: Mapping[str, Idle], path: str, machine: str) -> None:
+    """Keeps a machine's idle power by domain; what was known of it before is replaced."""
+    every = {**_read(path), machine: {id_: idle._asdict() for id_, idle in found.items()}}
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    with open(f"{path}.new", "w", encoding="utf-8") as file:
+        json.dump(every, file, indent=2)
+    os.replace(f"{path}.new", path)
+
+
+def load(path: str, path_procfs: str, path_sysfs: str) -> dict[str, Idle]:
+    """Idle power of this machine, by domain; nothing where the hardware is another by now."""
+    if not os.path.exists(path):  # as with most users: the machine need not be looked at
+        return {}
+    kept = _read(path).get(hardware.fingerprint(path_procfs, path_sysfs), {})
+    try:
+        return {id_: Idle(**values) for id_, values in kept.items()}
+    except TypeError as error:
+        raise SettingsError(f"{path} holds something else than idle power ({error}). Remove it.") from error
+
+
+def _read(path: str) -> dict[str, dict[str, Any]]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            found: dict[str, dict[str, Any]] = json.load(file)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path} can't be read ({error}), so idle power would be lost. Mend or move it.") from error
+    return found

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from carbonwatch.activity._everybody import ByProc, ByPsutil, Cards, Key, everybody, group_of
+from carbonwatch.nvidia import choose, open_nvml
+
+if TYPE_CHECKING:
+    from tests.conftest import FakeNvml
+
+ID = "0123456789ab" + "c" * 52
+S = 10**9
+
+
+@pytest.mark.parametrize(
+    ("text", "group"),
+    [
+        ("0::/\n", ""),
+        (f"0::/system.slice/docker-{ID}.scope\n", "docker 0123456789ab"),
+        (f"5:cpu:/docker/{ID}\n0::/\n", "docker 0123456789ab"),
+        (f"0::/machine.slice/libpod-{ID}.scope/container\n", "podman 0123456789ab"),
+        (f"0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-{ID}.scope\n", "pod 0123456789ab"),
+        (f"4:memory:/kubepods/besteffort/pod1/{ID}\n", "pod 0123456789ab"),
+        ("0::/lxc.payload.web/init.scope\n", "lxc web"),
+        ("0::/system.slice/nginx.service\n", "nginx"),
+        ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/app-x.scope\n", ""),
+        ("0::/user.slice/user-1000.slice/session-2.scope\n", ""),
+        ("", ""),
+    ],
+)
+def test_a_process_s_container_or_service_is_named_by_its_control_group(text: str, group: str) -> None:
+    assert group_of(text) == group
+
+
+def process(folder: Path, pid: int, name: str, ticks: int, words: bytes = b"") -> None:
+    (folder / str(pid)).mkdir(parents=True, exist_ok=True)
+    fields = f"S 1 1 1 0 -1 0 0 0 0 0 {ticks} 0 5 6 20 0 1 0 99 0 0"
+    (folder / str(pid) / "stat").write_text(f"{pid} ({name}) {fields}\n")
+    (folder / str(pid) / "cmdline").write_bytes(words)
+    (folder / str(pid) / "cgroup").write_text(f"0::/system.slice/docker-{ID}.scope\n")
+
+
+def test_every_process_has_its_time_its_command_and_its_container(tmp_path: Path) -> None:
+    process(tmp_path, 7, "a ) b (", 150, b"python\0train.py\0")
+    process(tmp_path, 8, "kworker", 3)
+    (tmp_path / "meminfo").write_text("not a process")
+    tick_s = 1 / os.sysconf("SC_CLK_TCK")
+    seen = ByProc(str(tmp_path)).look()
+
+    assert [(key, now.name, now.group, now.parent) for key, now in sorted(seen.items())] == [
+        (Key(7, 99), "python train.py", "docker 0123456789ab", 1),
+        (Key(8, 99), "[kworker]", "docker 0123456789ab", 1),
+    ]
+    assert (seen[Key(7, 99)].cpu_s, seen[Key(7, 99)].children_s) == (150 * tick_s, 11 * tick_s)
+
+
+def test_a_command_is_read_once_and_again_after_an_exec(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def tell(words: object) -> str:
+        told.append(str(words))
+        return "told"
+
+    process(tmp_path, 7, "sh", 1, b"sh\0")
+    everyone = ByProc(str(tmp_path), tell)
+    everyone.look()
+    everyone.look()
+    process(tmp_path, 7, "python", 1, b"python\0")
+    everyone.look()
+
+    assert told == ["['sh']", "['python']"]
+
+
+def burning() -> subprocess.Popen[bytes]:
+    code = "import time\nwhile time.process_time() < 0.1: pass\nprint('burnt', flush=True)\ninput()"
+    child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    return child
+
+
+@pytest.mark.parametrize("kind", [ByProc, ByPsutil])
+def test_a_real_child_is_there_with_what_it_used(kind: Callable[[], ByProc | ByPsutil]) -> None:
+    child = burning()
+    seen = {key.pid: now for key, now in kind().look().items()}
+    child.communicate(b"\n")
+
+    assert seen[child.pid].cpu_s >= 0.08
+    assert seen[child.pid].user == seen[os.getpid()].user
+
+
+def test_where_there_is_no_proc_psutil_tells(tmp_path: Path) -> None:
+    (tmp_path / "stat").write_text("cpu 1\n")
+
+    assert isinstance(everybody(str(tmp_path), str), ByProc)
+    assert isinstance(everybody(str(tmp_path / "none"), str), ByPsutil)
+
+
+# cards
+
+
+def cards(nvml: FakeNvml) -> Cards:
+    library = open_nvml("/proc", {}, signs=("/",))
+    return Cards(library, choose(library, (), {}).boards)
+
+
+def test_who_used_a_card_has_the_seconds_of_its_samples(nvml: FakeNvml) -> None:
+    nvml.add("GPU-a")
+    looking = cards(nvml)
+    looking.look(0, 10 * 10**6)
+    nvml.sample(0, 7, 10.5, 40)
+    nvml.sample(0, 7, 11.0, 20)
+    nvml.sample(0, 8, 11.0, 50)
+    found = looking.look(S, 11 * 10**6)
+    looking.close()
+
+    assert found == {"nvml:GPU-a": {7: pytest.approx(0.3), 8: pytest.approx(0.5)}}
+
+
+def test_a_card_that_rests_is_that_of_who_alone_has_it_open(nvml: FakeNvml) -> None:
+    nvml.add("GPU-a")
+    nvml.set_processes(0, 7)
+    looking = cards(nvml)
+    alone = looking.look(0, 10 * 10**6)
+    nvml.set_processes(0, 7, 8)
+    shared = looking.look(2 * S, 12 * 10**6)
+    looking.close()
+
+    assert (alone, shared) == ({"nvml:GPU-a": {7: 1.0}}, {"nvml:GPU-a": {}})
+
+
+def test_a_card_that_tells_nothing_names_nobody(nvml: FakeNvml) -> None:
+    nvml.add("GPU-a")
+    nvml.fail(0, "samples", nvml.NOT_SUPPORTED)
+    nvml.fail(0, "processes", nvml.NOT_SUPPORTED)
+    looking = cards(nvml)
+    found = looking.look(0, 10 * 10**6)
+    looking.close()
+
+    assert found == {"nvml:GPU-a": {}}
