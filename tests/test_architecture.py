@@ -16,12 +16,13 @@ SRC = TESTS.parent / "src" / "carbonwatch"
 # a module imports from lines above its own and from its own folder
 LAYERS = """
     _version units errors folders
-    model plugins cputime nvidia tables
+    model plugins cputime nvidia tables frameworks
     cpunames
     hardware powermodel embodied plugs
     settings
-    sensors activity grid location environment attribution ledger
+    sensors activity grid location environment attribution ledger ticks
     sampler store reports exporters pricing
+    windows
     tracker
     codecarbon calculator estimate calibration benchmark profiler distributed testing
     __init__

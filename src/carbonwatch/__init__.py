@@ -28,10 +28,12 @@ if TYPE_CHECKING:
         SettingsError,
         StoreError,
         Unavailable,
+        WindowError,
     )
     from carbonwatch.estimate import PowerEstimate, estimate_power
     from carbonwatch.model import Run
-    from carbonwatch.tracker import Measurement, measure
+    from carbonwatch.tracker import Measurement, begin_window, end_window, measure
+    from carbonwatch.windows import Window
 
 __all__ = [
     "CarbonwatchError",
@@ -46,7 +48,11 @@ __all__ = [
     "StoreError",
     "TaskEmissionsTracker",
     "Unavailable",
+    "Window",
+    "WindowError",
     "__version__",
+    "begin_window",
+    "end_window",
     "estimate_power",
     "measure",
     "track_emissions",
@@ -61,10 +67,12 @@ _HOMES = {
         "SettingsError",
         "StoreError",
         "Unavailable",
+        "WindowError",
     ),
     "estimate": ("PowerEstimate", "estimate_power"),
     "model": ("Run",),
-    "tracker": ("Measurement", "measure"),
+    "tracker": ("Measurement", "begin_window", "end_window", "measure"),
+    "windows": ("Window",),
 }
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from carbonwatch.sampler import Sampler
     from carbonwatch.settings import Settings
     from carbonwatch.tracker import Task, Tracker
+    from carbonwatch.windows import Window
 
     F = TypeVar("F", bound=Callable[..., Any])
 
@@ -176,6 +177,15 @@ class EmissionsTracker:
         if len(self._ended) >= _TASKS_AT_ONCE:
             self._write_tasks()
         return data
+
+    def begin_window(self, name: str, *, precise: bool = False, sync: bool | None = None) -> None:
+        """Begins a part that may lie across others; starts the tracker if it has not started."""
+        self.start()
+        self._tracker.begin_window(name, precise=precise, sync=sync)
+
+    def end_window(self, name: str) -> Window:
+        """Ends the window of that name that began last, and gives it. Raises WindowError where none is open."""
+        return self._tracker.end_window(name)
 
     @property
     def run(self) -> Run:

@@ -1,10 +1,11 @@
-"""What carbonwatch raises, all of it before a run and never during one.
+"""What carbonwatch raises: all but WindowError before a run, and never during one.
 
 CarbonwatchError
 ├── SettingsError      a setting that makes no sense (also a ValueError)
 ├── Unavailable        something asked for is not here: reason, and remedy
 │   ├── SensorUnavailable
 │   └── GridUnavailable
+├── WindowError        a window that is not there was to be ended (also a ValueError)
 └── StoreError         the file of runs can't be read or written
 """
 
@@ -37,6 +38,10 @@ class SensorUnavailable(Unavailable):
 
 class GridUnavailable(Unavailable):
     """No carbon intensity for this place from this provider."""
+
+
+class WindowError(CarbonwatchError, ValueError):
+    """A window was ended that is not open, or begun where nothing measures."""
 
 
 class StoreError(CarbonwatchError):

@@ -84,7 +84,7 @@ class FakeActivity:
 
 def fake_sampler(meters: Iterable[FakeMeter], clock: Clock, activity: FakeActivity | None = None) -> Sampler:
     """A sampler of fake meters on a fake clock. It has no thread: `tick()` calls who is due."""
-    return Sampler(meters, (activity or FakeActivity(),), clock=clock, thread=False)
+    return Sampler(meters, (activity or FakeActivity(),), clock=clock, sleep=clock.advance, thread=False)
 
 
 def intensity(g_per_kwh: float = 100.0, zone: str = "XX") -> Intensity:

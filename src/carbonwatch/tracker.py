@@ -17,14 +17,15 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, Literal, cast
 
-from carbonwatch import environment, ledger, location, plugins, sampler, store
+from carbonwatch import environment, frameworks, ledger, location, plugins, sampler, store, windows
 from carbonwatch._version import __version__
 from carbonwatch.attribution import attribute
-from carbonwatch.errors import CarbonwatchError, StoreError
+from carbonwatch.errors import CarbonwatchError, StoreError, WindowError
 from carbonwatch.grid import _chosen, bundled
 from carbonwatch.model import Entry, Gap, Place, Reading, Run, Sample, Scope, State, Usage
 from carbonwatch.settings import Settings, resolve
 from carbonwatch.store import journal
+from carbonwatch.windows import Window
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Tracker:
         self._pid: int | None = None  # of the process that started it
         self._first = self._last = Reading(0, {}, {})
         self._tasks: list[Task] = []  # the open ones
+        self._windows: list[Window] = []  # the open ones
         self._book: ledger.Book = {}
         self._unsaved: ledger.Book = {}  # entries that changed since they were saved
         self._series: dict[str, Usage] = {}  # the sample that goes on, and the one that is not saved yet
@@ -103,6 +105,7 @@ class Tracker:
         """Begins to measure. Does nothing if it has begun already."""
         if not self.here:
             return
+        self._wait_for_gpus()
         with self._lock:
             if self._state != "new":
                 return
@@ -126,6 +129,7 @@ class Tracker:
         """Ends the run and gives it. Later calls give the same run again."""
         if not self.here:
             return self._as_run()
+        self._wait_for_gpus()
         with self._lock:
             if self._state == "running":
                 self._advance(self._sampler.read())
@@ -153,6 +157,7 @@ class Tracker:
         parent = next((t for t in reversed(_inside.get()) if t.tracker is self and t in self._tasks), None)
         task = Task(self, f"{parent.path}/{name}" if parent else name, parent)
         if self.here:
+            self._wait_for_gpus()
             with self._lock:
                 if self._state == "running":
                     task.first = self._sampler.read()
@@ -165,6 +170,7 @@ class Tracker:
     def stop_task(self, task: Task) -> Run:
         """Ends a part of the run and gives what it alone used. A task that has ended gives the same again."""
         if self.here:
+            self._wait_for_gpus()
             with self._lock:
                 if task in self._tasks and task.first is not None:
                     last = self._sampler.read()
@@ -173,6 +179,80 @@ class Tracker:
                     task.last = last
         _inside.set(tuple(t for t in _inside.get() if t is not task))
         return self._as_run(task)
+
+    def window(self, name: str, *, precise: bool = False, sync: bool | None = None) -> Window:
+        """Begins a window: all that is used until its end, whatever else is open. See `begin_window()`."""
+        return Window(self, name, precise=precise, sync=self.settings.sync if sync is None else sync)
+
+    def begin_window(self, name: str, *, precise: bool = False, sync: bool | None = None) -> None:
+        """Begins a window that `end_window(name)` ends, from any thread.
+
+        `precise` waits up to three periods of the slowest counter (0.3 s) at the begin and one at the end, outside of
+        the window, and takes its edges between the counters' renewals. `sync` is the setting of that name.
+        """
+        self.window(name, precise=precise, sync=sync)
+
+    def end_window(self, name: str) -> Window:
+        """Ends the window of that name that began last, and gives it. Raises WindowError where none is open."""
+        window = windows.latest(name, self._windows)
+        if window is None:
+            there = ", ".join(repr(w.name) for w in self._windows) or "none"
+            raise WindowError(f"There is no window {name!r} to end; open are: {there}.")
+        return window.end()
+
+    def begin(self, window: Window) -> None:
+        """Takes a window's first reading, if there is anything to measure."""
+        if not self.here or self._state != "running":
+            return
+        if window.sync:
+            frameworks.wait()
+        if window.precise:
+            first, window.aligned = self._sampler.begin_precisely()
+        else:
+            first = self._sampler.read()
+        with self._lock:
+            before = sampler.cut(self._last, first)
+            window.before_w = windows.mean_w(before, self._sampler.domains)
+            self._add_gaps(before.gaps)
+            if self._state == "running":
+                window.first = first
+                self._windows.append(window)
+
+    def end(self, window: Window) -> None:
+        """Takes a window's last reading."""
+        if not self.here:
+            return
+        if window.sync:
+            frameworks.wait()
+        if window.precise:
+            last, aligned = self._sampler.end_precisely()
+        else:
+            last, aligned = self._sampler.read(), frozenset()
+        with self._lock:
+            if window in self._windows:
+                self._windows.remove(window)
+                self._add_gaps(sampler.cut(self._last, last).gaps)
+                window.last, window.aligned = last, window.aligned & aligned
+
+    def run_of(self, window: Window) -> Run:
+        """A window as a run of its own."""
+        run = self._as_run()
+        if window.first is None:
+            return replace(run, entries=(), gaps=(), duration_s=0.0)
+        last = window.last or (self._sampler.read() if self.here else self._last)
+        start_ns, end_ns = self._wall(window.first.ns), self._wall(last.ns)
+        entries, gaps = windows.entries(window, last, self._sampler.domains, start_ns, self._intensity)
+        dated = (replace(g, start_ns=self._wall(g.start_ns), end_ns=self._wall(g.end_ns)) for g in gaps)
+        earlier = (g for g in run.gaps if g.start_ns < end_ns and g.end_ns > start_ns)
+        return replace(
+            run,
+            state="running" if window.is_open else "finished",
+            started_ns=start_ns,
+            duration_s=(last.ns - window.first.ns) / 1e9,
+            entries=entries,
+            gaps=tuple(dict.fromkeys((*earlier, *dated))),
+            overhead_s=0.0,
+        )
 
     @property
     def here(self) -> bool:
@@ -188,7 +268,10 @@ class Tracker:
         self._state = state
         for task in self._tasks:
             task.last = self._last
+        for window in self._windows:
+            window.last = self._last
         self._tasks.clear()
+        self._windows.clear()
         self._final = self._as_run()
 
     def _hand_out(self) -> None:
@@ -208,6 +291,10 @@ class Tracker:
         if len(self._notes) > len(self._final.notes):
             self._final = replace(self._final, notes=tuple(self._notes))
             self._save(_PATIENCE_S)
+
+    def _wait_for_gpus(self) -> None:
+        if self.settings.sync:
+            frameworks.wait()
 
     def _prepare(self) -> None:
         """What a run notes once: place, price, environment."""
@@ -564,6 +651,18 @@ class Measurement:
         """A part of the block, as a context manager."""
         return self._tracker.start_task(name)
 
+    def window(self, name: str, *, precise: bool = False, sync: bool | None = None) -> Window:
+        """A part that may lie across others, as a context manager."""
+        return self._tracker.window(name, precise=precise, sync=sync)
+
+    def begin_window(self, name: str, *, precise: bool = False, sync: bool | None = None) -> None:
+        """Begins a window that `end_window(name)` ends, from any thread."""
+        self._tracker.begin_window(name, precise=precise, sync=sync)
+
+    def end_window(self, name: str) -> Window:
+        """Ends the window of that name that began last, and gives it. Raises WindowError where none is open."""
+        return self._tracker.end_window(name)
+
     def __str__(self) -> str:
         return str(plugins.load("reports", "terminal")(self.run))
 
@@ -574,6 +673,33 @@ def measure(project: str | None = None, **options: Any) -> Measurement:
     `options` are the settings; a wrong one raises SettingsError here, before the block.
     """
     return Measurement(Tracker(resolve({"project": project, **options})))
+
+
+def begin_window(name: str, *, precise: bool = False, sync: bool | None = None) -> None:
+    """Begins a window of the measurement that goes on; of the last one begun, where there are several.
+
+    Raises WindowError where none does.
+    """
+    _current().begin_window(name, precise=precise, sync=sync)
+
+
+def end_window(name: str) -> Window:
+    """Ends the window of that name that began last, and gives it. Raises WindowError where none is open."""
+    holding = [tracker for tracker in _by_start() if any(w.name == name for w in tracker._windows)]
+    return (holding[-1] if holding else _current()).end_window(name)
+
+
+def _current() -> Tracker:
+    trackers = _by_start()
+    if not trackers:
+        raise WindowError("Nothing is measured now, so there is no window. Begin with carbonwatch.measure().")
+    return trackers[-1]
+
+
+def _by_start() -> list[Tracker]:
+    """Those that measure in this process, the latest last."""
+    running = [tracker for tracker in list(_running) if tracker.here and tracker._state == "running"]
+    return sorted(running, key=lambda tracker: tracker._first.ns)
 
 
 def _new_id(now_ns: int) -> str:
