@@ -76,6 +76,15 @@ def test_the_slowest_is_waited_for_first_so_that_all_are_fresh() -> None:
     assert found.keys() == {"fast", "slow"}
 
 
+def test_power_that_is_added_up_has_no_renewals_and_is_not_waited_for() -> None:
+    clock = Clock()
+    counters = Counters(clock, 100.0, gpu=1e-6)
+    watch = Watch(counters.look, {"gpu": 0.1}, clock.advance)
+
+    assert (watch.before(), watch.after()) == ({}, {})
+    assert clock.ns <= 10_000_000
+
+
 def test_what_is_not_a_counter_is_not_looked_at() -> None:
     clock = Clock()
     counters = Counters(clock, 100.0)
@@ -86,11 +95,12 @@ def test_what_is_not_a_counter_is_not_looked_at() -> None:
 def test_a_renewal_that_came_while_the_machine_slept_is_not_believed() -> None:
     clock = Clock()
     counters = Counters(clock, 100.0, gpu=0.1)
+    watch = Watch(counters.look, {"gpu": 0.1}, lambda s: clock.advance(next(pauses, s)))
+    pauses = iter(())
+    watch.before()
     pauses = iter([0.3])
 
-    found = Watch(counters.look, {"gpu": 0.1}, lambda s: clock.advance(next(pauses, s))).after()
-
-    assert found == {}
+    assert watch.after() == {}
 
 
 def test_a_reading_before_a_renewal_gets_its_part_of_the_period_and_never_more_than_was_counted() -> None:

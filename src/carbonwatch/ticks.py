@@ -17,6 +17,7 @@ from carbonwatch.units import NS_PER_S
 
 _LOOKS = 50  # in one period
 _LONGEST_LOOK_S = 0.002
+_SLEPT = 4  # looks further apart than this part of a period tell no renewal's time
 _PATIENCE = 2.5  # periods: a counter that was not renewed by then stands still, or is not what it says
 
 Look = Callable[[Collection[str]], tuple[int, Mapping[str, int]]]
@@ -48,14 +49,14 @@ class Watch:
         found: dict[str, Renewal] = {}
         for period_s in sorted(set(self._nominal_s.values()), reverse=True):
             alike = {id_: period_s for id_, each_s in self._nominal_s.items() if each_s == period_s}
-            found.update(self._wait(alike, measure=True))
+            found.update(self._wait(alike))
         return found
 
     def after(self) -> dict[str, Renewal]:
-        """The next renewal of each counter; those that stand still are missing."""
-        return self._wait(self._nominal_s, measure=False)
+        """The next renewal of each counter whose period is known; those that stand still are missing."""
+        return self._wait({id_: self._nominal_s[id_] for id_ in self.period_ns})
 
-    def _wait(self, periods_s: Mapping[str, float], *, measure: bool) -> dict[str, Renewal]:
+    def _wait(self, periods_s: Mapping[str, float]) -> dict[str, Renewal]:
         found: dict[str, Renewal] = {}
         seen_ns: dict[str, int] = {}  # the renewal before
         waiting = dict(periods_s)
@@ -65,13 +66,17 @@ class Watch:
             self._sleep(min(min(waiting.values()) / _LOOKS, _LONGEST_LOOK_S))
             ns, now = self._look(waiting)
             for id_, period_s in list(waiting.items()):
-                if now.get(id_, counts.get(id_)) != counts.get(id_):
-                    middle_ns, slept = (last_ns + ns) // 2, ns - last_ns > period_s * NS_PER_S / 4
-                    if measure and not slept:
-                        self._measure(id_, seen_ns.get(id_), middle_ns)
-                    if not slept and (id_ in self.period_ns or not measure):
-                        found[id_] = self._renewal(id_, middle_ns, now[id_], counts.get(id_, now[id_]))
-                    seen_ns[id_] = middle_ns
+                was_renewed = now.get(id_, counts.get(id_)) != counts.get(id_)
+                # one that came while this thread did not run came at any time
+                if was_renewed and ns - last_ns <= period_s * NS_PER_S / _SLEPT:
+                    renewal_ns, former_ns = (last_ns + ns) // 2, seen_ns.get(id_)
+                    if former_ns is not None and renewal_ns - former_ns <= 2 * (ns - last_ns):
+                        del waiting[id_]  # it moves at every look: power that is added up, and has no period
+                        continue
+                    self._measure(id_, former_ns, renewal_ns)
+                    if id_ in self.period_ns:
+                        found[id_] = self._renewal(id_, renewal_ns, now[id_], counts.get(id_, now[id_]))
+                    seen_ns[id_] = renewal_ns
                 if id_ in found or ns > until_ns[id_]:
                     del waiting[id_]
             last_ns, counts = ns, {**counts, **now}
@@ -80,11 +85,10 @@ class Watch:
     def _measure(self, id_: str, before_ns: int | None, ns: int) -> None:
         """Takes the time between two renewals in a row for the period; more than the nominal one it can't be."""
         if before_ns is not None and id_ not in self.period_ns:
-            self.period_ns[id_] = max(1, min(ns - before_ns, round(self._nominal_s[id_] * NS_PER_S)))
+            self.period_ns[id_] = min(ns - before_ns, round(self._nominal_s[id_] * NS_PER_S))
 
     def _renewal(self, id_: str, ns: int, count_nj: int, former_nj: int) -> Renewal:
-        period_ns = self.period_ns.get(id_) or round(self._nominal_s[id_] * NS_PER_S)
-        return Renewal(ns, count_nj, (count_nj - former_nj) / period_ns)
+        return Renewal(ns, count_nj, (count_nj - former_nj) / self.period_ns[id_])
 
 
 def began(reading: Reading, found: Mapping[str, Renewal]) -> Reading:
