@@ -268,7 +268,7 @@ def test_a_window_s_interval_holds_what_a_period_may_have_used_at_its_edges() ->
 
     assert [window.energy.value, window.energy.low, window.energy.high] == pytest.approx(
         [200.0, 180.0, 220.0]
-    )  # 5 %, and 100 W for 0.1 s
+    )  # 5 %, and 100 W for 0.125 s
 
 
 def test_power_before_a_window_counts_for_its_edge() -> None:
@@ -282,7 +282,7 @@ def test_power_before_a_window_counts_for_its_edge() -> None:
     bench.work(10)
     window.end()
 
-    assert window.energy.high - window.energy.value == pytest.approx(30.0)
+    assert window.energy.high - window.energy.value == pytest.approx(37.5)
 
 
 def test_what_a_counter_did_not_show_in_so_short_a_window_is_a_gap_and_no_zero() -> None:
