@@ -24,7 +24,7 @@ LAYERS = """
     sampler store reports exporters pricing
     windows
     tracker
-    codecarbon calculator estimate calibration benchmark profiler distributed testing
+    codecarbon calculator estimate calibration powerlimits benchmark profiler distributed testing
     __init__
     integrations dashboard server
     cli

@@ -3,9 +3,14 @@
  * Tests drive it through the fake_* functions. Time stands still until fake_advance(), or runs with the machine's
  * monotonic clock after fake_use_real_time(). Power is constant in between, energy its exact integral, shown as of the
  * last multiple of the latch, times the error of the sensor, and cut to millijoules. Mean power is that of the second
- * before, samples are power on a grid of time. */
+ * before, samples are power on a grid of time.
+ *
+ * In a program that no test drives, FAKE_NVML_CARDS=2 are two cards, in real time, that draw what their limit lets them;
+ * limits are kept in the folder FAKE_NVML_LIMITS, and nobody may set them with FAKE_NVML_DENIED. */
 
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -142,6 +147,37 @@ void fake_limits(int i, unsigned least_mw, unsigned most_mw, unsigned default_mw
 
 unsigned fake_limit(int i) { return card[i].limit_mw; }
 
+static FILE *limit_file(const Card *c, const char *mode) {
+    char path[4096];
+    const char *folder = getenv("FAKE_NVML_LIMITS");
+    if (!folder || !*folder) return NULL;
+    snprintf(path, sizeof path, "%s/%s", folder, c->uuid);
+    return fopen(path, mode);
+}
+
+static void draw_limit(Card *c) {
+    FILE *file = limit_file(c, "r");
+    unsigned limit_mw;
+    if (!file) return;
+    if (fscanf(file, "%u", &limit_mw) == 1 && limit_mw != c->limit_mw) {
+        c->limit_mw = limit_mw;
+        fake_power(c - card, limit_mw);
+    }
+    fclose(file);
+}
+
+__attribute__((constructor)) static void begin(void) {
+    const char *count = getenv("FAKE_NVML_CARDS");
+    for (int i = 0; count && i < atoi(count); i++) {
+        char uuid[TEXT];
+        snprintf(uuid, sizeof uuid, "GPU-%d", i);
+        fake_add(uuid, "NVIDIA A100-SXM4-40GB", card[i].limit_mw, 10000000);
+        fake_power(i, card[i].limit_mw);
+        if (getenv("FAKE_NVML_DENIED")) card[i].errors[SET_LIMIT] = NO_PERMISSION;
+    }
+    if (count) fake_use_real_time();
+}
+
 void fake_counted(int i, long long energy_mj) { card[i].energy_pj = card[i].shown_pj = (__int128)energy_mj * 1000000000; }
 
 void fake_stick(int i) { card[i].stuck = 1; }
@@ -265,6 +301,7 @@ int nvmlDeviceGetMigMode(void *handle, unsigned *current, unsigned *pending) {
 int nvmlDeviceGetTotalEnergyConsumption(void *handle, unsigned long long *energy_mj) {
     Card *c;
     int error = ask(handle, ENERGY, &c);
+    if (!error) draw_limit(c);
     if (!error) *energy_mj = (unsigned long long)((c->shown_pj + c->shown_pj * c->error_ppm / 1000000) / 1000000000);
     return error;
 }
@@ -316,7 +353,7 @@ int nvmlDeviceGetSamples(void *handle, int type, unsigned long long since_us, in
 int nvmlDeviceGetPowerManagementLimit(void *handle, unsigned *limit_mw) {
     Card *c;
     int error = ask(handle, LIMIT, &c);
-    if (!error) *limit_mw = c->limit_mw;
+    if (!error) draw_limit(c), *limit_mw = c->limit_mw;
     return error;
 }
 
@@ -338,8 +375,11 @@ int nvmlDeviceSetPowerManagementLimit(void *handle, unsigned limit_mw) {
     Card *c;
     int error = ask(handle, SET_LIMIT, &c);
     if (!error && (limit_mw < c->least_mw || limit_mw > c->most_mw)) error = INVALID_ARGUMENT;
-    if (!error) c->limit_mw = limit_mw;
-    return error;
+    if (error) return error;
+    FILE *file = limit_file(c, "w");
+    if (file) fprintf(file, "%u\n", limit_mw), fclose(file), draw_limit(c);
+    c->limit_mw = limit_mw;
+    return SUCCESS;
 }
 
 int nvmlDeviceGetUtilizationRates(void *handle, unsigned *gpu_and_memory) {

@@ -21,6 +21,7 @@ GROUPS = {
     "Measure": ("run", "monitor", "when"),
     "Look at it": ("report", "runs", "reprice"),
     "Find out why": ("doctor", "grid", "estimate", "calibrate"),
+    "Save": ("powerlimit",),
 }
 
 _OVERVIEW = """\
