@@ -156,7 +156,7 @@ def _pass_on(pid: int, number: int) -> None:
         pass
 
 
-def _run_on_windows(command: list[str], told: Callable[[int], object]) -> int:
+def _run_on_windows(command: list[str], told: Callable[[int], object] = lambda _: None) -> int:
     import subprocess
 
     program = subprocess.Popen(command, close_fds=False)
