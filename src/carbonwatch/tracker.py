@@ -416,11 +416,7 @@ class Tracker:
     def _add_gaps(self, gaps: tuple[Gap, ...]) -> None:
         for gap in gaps:
             start_ns, end_ns = self._wall(gap.start_ns), self._wall(gap.end_ns)
-            last = next((g for g in reversed(self._gaps) if g.domain_id == gap.domain_id), None)
-            if last is not None and last.end_ns == start_ns and last.reason == gap.reason:
-                self._gaps.remove(last)
-                start_ns = last.start_ns
-            self._gaps.append(Gap(gap.domain_id, start_ns, end_ns, gap.reason))
+            ledger.add_gap(self._gaps, Gap(gap.domain_id, start_ns, end_ns, gap.reason))
 
     def _wall(self, ns: int) -> int:
         """A monotonic instant as Unix time; the run keeps one pair of both clocks, so a stepped clock moves nothing."""
