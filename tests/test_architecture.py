@@ -20,7 +20,7 @@ LAYERS = """
     cpunames
     hardware powermodel embodied plugs
     settings
-    sensors activity grid location environment attribution ledger ticks
+    sensors activity grid location environment attribution ledger ticks sweeps
     sampler store reports exporters pricing
     windows
     tracker

@@ -267,7 +267,7 @@ def test_a_window_s_interval_holds_what_a_period_may_have_used_at_its_edges() ->
     window.end()
 
     assert [window.energy.value, window.energy.low, window.energy.high] == pytest.approx(
-        [200.0, 180.0, 220.0]
+        [200.0, 177.5, 222.5]
     )  # 5 %, and 100 W for 0.125 s
 
 

@@ -27,12 +27,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from carbonwatch import environment, powerlimits
+from carbonwatch import environment, powerlimits, sweeps
 from carbonwatch.cli import UsageError, _child, _ending, _options, _terminal
 from carbonwatch.errors import SettingsError
 from carbonwatch.nvidia import Board, Limits, Nvml, choose, open_nvml
-from carbonwatch.powerlimits import Trial
 from carbonwatch.settings import Settings
+from carbonwatch.sweeps import Trial
 
 OPERANDS = "ACTION ..."
 BATCH = "{batch}"
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sweep.add_argument("--repeat", type=_count, default=1, metavar="N", help="Run each so often. Default: 1.")
     sweep.add_argument(
         "--goal",
-        choices=tuple(powerlimits.GOALS),
+        choices=tuple(sweeps.GOALS),
         default="energy",
         help="What is to be least: energy, or energy times time (edp), or times its square (ed2p). Default: energy.",
     )
@@ -127,21 +127,17 @@ def _sweep(args: argparse.Namespace) -> int:
     path = _child.find(command[0])
     with _opened(settings) as (nvml, boards):
         found = powerlimits.limits(nvml, boards)
-        plan = [
-            (limit_w, batch)
-            for _ in range(args.repeat)
-            for batch in args.batch_sizes
-            for limit_w in powerlimits.common(found, args.limits)
-        ]
-        trials: list[Trial] = []
+        tried = powerlimits.common(found, args.limits)
+        plan = [(w, batch) for _ in range(args.repeat) for batch in args.batch_sizes for w in tried]
         mask = _child.hold_signals()  # from here on none ends us before the limits are back
         try:
+            sweep = _Sweep(nvml, boards, path, command, mask, settings, args)
             with _held(nvml, found):
-                code = _tried(plan, nvml, boards, path, command, mask, settings, args.settle, trials)
-            if trials:
-                _terminal.show("\n".join(["", *powerlimits.table(trials, args.goal), ""]))
-            if len(trials) == len(plan):
-                _terminal.show("\n".join(powerlimits.advice(trials, args.goal, boards)))
+                code = sweep.run(plan)
+            if sweep.trials:
+                _terminal.show("\n".join(["", *sweeps.table(sweep.trials, args.goal), ""]))
+            if len(sweep.trials) == len(plan):
+                _terminal.show("\n".join(sweeps.advice(sweep.trials, args.goal, sweep.gpus)))
             _terminal.flush()
         finally:
             _child.release_signals(mask)
@@ -161,51 +157,58 @@ def _held(nvml: Nvml, found: dict[Board, Limits]) -> Iterator[None]:
         kept.restore(nvml)
 
 
-def _tried(
-    plan: Sequence[tuple[float, str]],
-    nvml: Nvml,
-    boards: Sequence[Board],
-    path: str,
-    command: list[str],
-    mask: set[signal.Signals],
-    settings: Settings,
-    settle_s: float,
-    trials: list[Trial],
-) -> int:
-    """Adds a trial for each of the plan; stops at the first command that fails, or that was told to end."""
-    for limit_w, batch in plan:
-        for board in boards:
-            powerlimits.change(nvml, board, limit_w)
-        time.sleep(settle_s)
-        if _pending():
-            return 0  # it ends us as soon as it is let through
-        named = f"{limit_w:g} W" + (f", batches of {batch}" if batch else "")
-        _terminal.say(f"carbonwatch: {len(trials) + 1} of {len(plan)}: {named}")
-        code, trial, told = _run(path, [word.replace(BATCH, batch) for word in command], mask, settings, limit_w, batch)
-        if code or told:
-            _terminal.say(f"carbonwatch: The command ended with {code} at {named}; the sweep stops.")
-            return code or -told
-        trials.append(trial)
-    return 0
+class _Sweep:
+    """A command, run at limits."""
 
+    def __init__(
+        self,
+        nvml: Nvml,
+        boards: Sequence[Board],
+        path: str,
+        command: list[str],
+        mask: set[Any],
+        settings: Settings,
+        args: argparse.Namespace,
+    ) -> None:
+        self.trials: list[Trial] = []
+        self.gpus = ",".join(str(board.number) for board in boards)
+        self._nvml, self._boards = nvml, boards
+        self._path, self._words, self._mask, self._settings = path, command, mask, settings
+        self._goal, self._settle_s = args.goal, args.settle
 
-def _run(
-    path: str, command: list[str], mask: set[signal.Signals], settings: Settings, limit_w: float, batch: str
-) -> tuple[int, Trial, int]:
-    from carbonwatch.tracker import Tracker
+    def run(self, plan: Sequence[tuple[float, str]]) -> int:
+        """Adds a trial for each; stops at the first command that fails, or that was told to end. Gives the code."""
+        for limit_w, batch in plan:
+            for board in self._boards:
+                powerlimits.change(self._nvml, board, limit_w)
+            time.sleep(self._settle_s)
+            if _pending():
+                return 0  # it ends us as soon as it is let through
+            named = f"{limit_w:g} W" + (f", batches of {batch}" if batch else "")
+            _terminal.say(f"carbonwatch: {len(self.trials) + 1} of {len(plan)}: {named}")
+            code = self._try(limit_w, batch)
+            if code:
+                _terminal.say(f"carbonwatch: The command ended with {code} at {named}; the sweep stops.")
+                return code
+        return 0
 
-    facts = {"command": environment.command(command), "power_limit_w": limit_w}
-    told: list[int] = []
-    tracker = Tracker(settings, facts=facts)
-    tracker.start()
-    try:
-        code = _child.run(path, command, mask, told.append)
-    except BaseException:
-        tracker.stop("failed")
-        raise
-    run = tracker.stop("failed" if code else "finished")
-    asked = [number for number in told if number in _numbers()]
-    return code, Trial(limit_w, batch, run.duration_s, run.energy("machine")), (asked or [0])[-1]
+    def _try(self, limit_w: float, batch: str) -> int:
+        from carbonwatch.tracker import Tracker
+
+        command = [word.replace(BATCH, batch) for word in self._words]
+        facts = sweeps.facts(limit_w, batch, self._goal, self.gpus, self.trials)
+        told: list[int] = []
+        tracker = Tracker(self._settings, facts={"command": environment.command(command), **facts})
+        tracker.start()
+        code = 1
+        try:
+            code = _child.run(self._path, command, self._mask, told.append)
+        finally:
+            run = tracker.stop("failed" if code else "finished")
+        asked = [number for number in told if number in _numbers()]
+        if not code and not asked:
+            self.trials.append(sweeps.trial(run, limit_w, batch))
+        return code or -(asked or [0])[-1]
 
 
 def _numbers() -> set[int]:

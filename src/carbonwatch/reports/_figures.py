@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from carbonwatch import sweeps
 from carbonwatch.model import Component, Domain, Entry, Gap, Intensity, Part, Place, Quality, Run
 from carbonwatch.units import (
     NS_PER_S,
@@ -250,6 +251,7 @@ def details(run: Run) -> list[tuple[str, list[str]]]:
         ("Lines", _lines(run)),
         ("Contract", _contract(run)),
         ("Sources", _sources(run)),
+        ("Sweep", sweeps.told(run)),
         ("Not read", _gaps(run)),
         ("Notes", list(run.notes)),
         ("Tracker", [_overhead(run)]),
