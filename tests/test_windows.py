@@ -388,6 +388,20 @@ def test_sync_waits_at_both_edges_and_not_where_it_is_switched_off(monkeypatch: 
     assert (before, without, framework.waits) == (0, 0, 2)
 
 
+def test_runs_and_tasks_wait_for_the_gpu_at_their_edges_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    framework, waits = _Framework(), []
+    monkeypatch.setitem(sys.modules, "cupy", framework)
+    bench = Bench()
+    waits.append(framework.waits)
+    with bench.tracker.start_task("train"):
+        waits.append(framework.waits)
+    waits.append(framework.waits)
+    bench.tracker.stop()
+    waits.append(framework.waits)
+
+    assert waits == [1, 2, 3, 4]
+
+
 class _Framework:
     """cupy, as far as waiting goes."""
 

@@ -187,7 +187,7 @@ class Tracker:
     def begin_window(self, name: str, *, precise: bool = False, sync: bool | None = None) -> None:
         """Begins a window that `end_window(name)` ends, from any thread.
 
-        `precise` waits up to three periods of the slowest counter (0.3 s) at the begin and one at the end, outside of
+        `precise` waits up to two periods of the slowest counter (0.2 s) at the begin and one at the end, outside of
         the window, and takes its edges between the counters' renewals. `sync` is the setting of that name.
         """
         self.window(name, precise=precise, sync=sync)
@@ -241,7 +241,7 @@ class Tracker:
             return replace(run, entries=(), gaps=(), duration_s=0.0)
         last = window.last or (self._sampler.read() if self.here else self._last)
         start_ns, end_ns = self._wall(window.first.ns), self._wall(last.ns)
-        entries, gaps = windows.entries(window, last, self._sampler.domains, start_ns, self._intensity)
+        entries, gaps = windows.entries(window, last, self._sampler.domains, attribute, start_ns, self._intensity)
         dated = (replace(g, start_ns=self._wall(g.start_ns), end_ns=self._wall(g.end_ns)) for g in gaps)
         earlier = (g for g in run.gaps if g.start_ns < end_ns and g.end_ns > start_ns)
         return replace(

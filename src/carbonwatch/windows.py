@@ -11,8 +11,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 
 from carbonwatch import ledger
-from carbonwatch.attribution import attribute
-from carbonwatch.model import Domain, Entry, Figure, Gap, Intensity, Reading, Run, Sample
+from carbonwatch.model import Domain, Entry, Figure, Gap, Intensity, Reading, Run, Sample, Usage
 from carbonwatch.sampler import cut
 
 # An edge may miss what one period used, and a quarter more where power there was not the mean: then 97 in 100 windows
@@ -21,7 +20,10 @@ _MISSED, _MISSED_PRECISELY = 1.25, 1 / 3
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol
+
+    Split = Callable[[Sample, tuple[Domain, ...]], tuple[Usage, ...]]
 
     class Source(Protocol):
         """Where a window's readings come from, and what makes a run of them: a tracker."""
@@ -111,9 +113,12 @@ def mean_w(sample: Sample, domains: tuple[Domain, ...]) -> dict[str, float]:
 
 
 def entries(
-    window: Window, last: Reading, domains: tuple[Domain, ...], start_ns: int, intensity: Intensity
+    window: Window, last: Reading, domains: tuple[Domain, ...], split: Split, start_ns: int, intensity: Intensity
 ) -> tuple[tuple[Entry, ...], tuple[Gap, ...]]:
-    """What a window used up to a reading, and what can't be told of it; `start_ns` is Unix time."""
+    """What a window used up to a reading, and what can't be told of it; `split` says whose it was.
+
+    `start_ns` is Unix time.
+    """
     if window.first is None:
         return (), ()
     sample = cut(window.first, last)
@@ -123,7 +128,7 @@ def entries(
         for d in domains
         if _is_too_short(d, window, sample)
     ]
-    found = ledger.enter(attribute(sample, told), window.name, start_ns, sample.duration_s, intensity)
+    found = ledger.enter(split(sample, told), window.name, start_ns, sample.duration_s, intensity)
     return found, (*sample.gaps, *gaps)
 
 
