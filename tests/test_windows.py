@@ -374,6 +374,18 @@ def test_a_precise_window_of_a_counter_that_stands_still_goes_on_without_it() ->
     assert window.run.energy("machine", "gpu").value == 0.0
 
 
+def test_a_counter_that_stops_inside_a_precise_window_takes_nothing_away() -> None:
+    def counted_j(seconds: float) -> float:  # 100 W, until it stops at 1001 s
+        return 100 * renewed_s(min(seconds, 1001.0), 0.1)
+
+    bench = Bench(FakeMeter("gpu", counted_j=counted_j, period_s=0.1))
+    bench.work(0.8)
+    with bench.tracker.window("step", precise=True) as window:
+        bench.work(2)
+
+    assert 0 <= window.energy_j <= 20
+
+
 def test_sync_waits_at_both_edges_and_not_where_it_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     framework = _Framework()
     monkeypatch.setitem(sys.modules, "cupy", framework)  # as a program would that imports it

@@ -133,10 +133,7 @@ class Sampler:
         """The instant, and the counts of the meters of some domains alone."""
         with self._lock:
             ns = self._clock()
-            if not self._reading:
-                for meter in self.meters:
-                    if any(domain.id in ids for domain in meter.domains):
-                        self._meanwhile.update(self._count(meter, ns))
+            self._keep_up([m for m in self.meters if any(domain.id in ids for domain in m.domains)], ns)
             return ns, {id_: self._counts[id_] for id_ in ids if id_ in self._counts}
 
     def begin_precisely(self) -> tuple[Reading, frozenset[str]]:
@@ -176,7 +173,7 @@ class Sampler:
             due = [s for s, when in self._subscribers.items() if when.take(now_ns)]
             hasty = [meter for meter, when in self._beats if when.take(now_ns)]
             if hasty and not due:  # a reading for a subscriber is one of every meter
-                self._keep_up(hasty)
+                self._keep_up(hasty, now_ns)
         for subscriber in due:
             try:
                 subscriber(self.read())
@@ -212,13 +209,13 @@ class Sampler:
         self.spent_s += time.thread_time() - began_s
         return Reading(ns, dict(self._counts), work, failed)
 
-    def _keep_up(self, meters: Iterable[Meter]) -> None:
-        """Reads meters between two readings, so that they miss less of what happens."""
+    def _keep_up(self, meters: Iterable[Meter], ns: int) -> None:
+        """Reads some meters between two readings."""
         if self._reading:
             return
         began_s = time.thread_time()
         for meter in meters:
-            self._meanwhile.update(self._count(meter, self._clock()))
+            self._meanwhile.update(self._count(meter, ns))
         self.spent_s += time.thread_time() - began_s
 
     def _count(self, meter: Meter, ns: int) -> dict[str, str]:

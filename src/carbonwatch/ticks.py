@@ -2,8 +2,8 @@
 
 A counter is renewed every period T, and read in between it is up to T old. Here it is looked at until its next
 renewal, and what it counted in that period is spread over it evenly: the count at any instant of the period is then a
-point on that line (measured on a random load of 60 and 300 W with T = 0.1 s: a second's error falls from 4.6 to
-1.3 %). To wait for a renewal takes up to T; nothing here is done unless a window asks for it.
+point on that line (on a random load of 60 and 300 W with T = 0.1 s, the rms error of a second falls from 6.7 to 0.9 %).
+To wait for a renewal takes up to T; nothing here is done unless a window asks for it.
 """
 
 from __future__ import annotations
@@ -67,8 +67,9 @@ class Watch:
             ns, now = self._look(waiting)
             for id_, period_s in list(waiting.items()):
                 was_renewed = now.get(id_, counts.get(id_)) != counts.get(id_)
-                # one that came while this thread did not run came at any time
-                if was_renewed and ns - last_ns <= period_s * NS_PER_S / _SLEPT:
+                if was_renewed and ns - last_ns > period_s * NS_PER_S / _SLEPT:
+                    seen_ns.pop(id_, None)  # this thread did not run: it came at any time
+                elif was_renewed:
                     renewal_ns, former_ns = (last_ns + ns) // 2, seen_ns.get(id_)
                     if former_ns is not None and renewal_ns - former_ns <= 2 * (ns - last_ns):
                         del waiting[id_]  # it moves at every look: power that is added up, and has no period

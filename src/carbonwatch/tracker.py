@@ -125,11 +125,12 @@ class Tracker:
             self._sampler.subscribe(self._on_tick, self.settings.interval_s)
             self._overhead_s += time.thread_time() - began_s
 
-    def stop(self, state: State = "finished") -> Run:
+    def stop(self, state: State = "finished", *, sync: bool = True) -> Run:
         """Ends the run and gives it. Later calls give the same run again."""
         if not self.here:
             return self._as_run()
-        self._wait_for_gpus()
+        if sync and self._state == "running":
+            self._wait_for_gpus()
         with self._lock:
             if self._state == "running":
                 self._advance(self._sampler.read())
@@ -711,4 +712,4 @@ def _stop_all() -> None:
     """A program that ends without `stop()` leaves a finished run."""
     failed = hasattr(sys, "last_value") and not hasattr(sys, "ps1")  # a session goes on after an error
     for tracker in list(_running):
-        tracker.stop("failed" if failed else "finished")
+        tracker.stop("failed" if failed else "finished", sync=False)  # what is still queued ends with the program

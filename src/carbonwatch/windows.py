@@ -122,6 +122,8 @@ def entries(
     if window.first is None:
         return (), ()
     sample = cut(window.first, last)
+    # an edge that was found between renewals may lie after another that was not, by a little
+    sample = replace(sample, energy_j={id_: max(0.0, energy_j) for id_, energy_j in sample.energy_j.items()})
     told = tuple(_with_edges(domain, window, sample) for domain in domains if not _is_too_short(domain, window, sample))
     gaps = [
         Gap(d.id, sample.start_ns, sample.end_ns, "its count was not renewed in so short a window")
