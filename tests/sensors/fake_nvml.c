@@ -6,7 +6,8 @@
  * before, samples are power on a grid of time.
  *
  * In a program that no test drives, FAKE_NVML_CARDS=2 are two cards, in real time, that draw what their limit lets them;
- * limits are kept in the folder FAKE_NVML_LIMITS, and nobody may set them with FAKE_NVML_DENIED. */
+ * limits are kept in the folder FAKE_NVML_LIMITS, nobody may set them with FAKE_NVML_DENIED, and energy is not counted
+ * with FAKE_NVML_NO_COUNTER. */
 
 #include <stdint.h>
 #include <stdio.h>
@@ -174,6 +175,7 @@ __attribute__((constructor)) static void begin(void) {
         fake_add(uuid, "NVIDIA A100-SXM4-40GB", card[i].limit_mw, 10000000);
         fake_power(i, card[i].limit_mw);
         if (getenv("FAKE_NVML_DENIED")) card[i].errors[SET_LIMIT] = NO_PERMISSION;
+        if (getenv("FAKE_NVML_NO_COUNTER")) card[i].errors[ENERGY] = NOT_SUPPORTED;
     }
     if (count) fake_use_real_time();
 }
@@ -245,6 +247,8 @@ int nvmlInitWithFlags(unsigned flags) {
     opened++;
     return SUCCESS;
 }
+
+int nvmlInit_v2(void) { return nvmlInitWithFlags(0); }
 
 int nvmlShutdown(void) {
     if (!opened) return UNINITIALIZED;

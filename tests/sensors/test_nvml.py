@@ -3,6 +3,8 @@ from __future__ import annotations
 import logging
 import os
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,6 +16,7 @@ from carbonwatch.activity.nvml import follow
 from carbonwatch.errors import SensorUnavailable, SettingsError
 from carbonwatch.model import Domain, Figure
 from carbonwatch.sampler import Sampler
+from carbonwatch.sensors._polled import Polled
 from carbonwatch.sensors.nvml import NvmlMeter, detect
 from carbonwatch.settings import Settings, resolve
 from carbonwatch.tracker import Tracker
@@ -34,8 +37,15 @@ class Machine:
 
     def meter(self, *gpus: str, environ: Mapping[str, str] | None = None) -> NvmlMeter:
         wall_ns = lambda: self.ns  # noqa: E731 - the fake's clock begins at nothing
-        self.meters.append(detect(Settings(gpus=gpus), environ=environ or {}, sleep=self.advance, wall_ns=wall_ns))
+        self.meters.append(
+            detect(
+                Settings(gpus=gpus), environ=environ or {}, sleep=self.advance, wall_ns=wall_ns, poll=self.no_process
+            )
+        )
         return self.meters[-1]
+
+    def no_process(self, sums: list[list[list[str]]], every_s: float) -> Polled:
+        raise OSError("nothing beside this test reads its cards")
 
     def advance(self, seconds: float) -> None:
         self.ns += round(seconds * S)
@@ -308,7 +318,9 @@ def test_samples_go_on_after_the_clock_was_set_back(machine: Machine) -> None:
     machine.nvml.keep_samples(card, 0.02)
     machine.advance(100)
     off_ns = [0]
-    meter = detect(Settings(), environ={}, sleep=machine.advance, wall_ns=lambda: machine.ns - off_ns[0])
+    meter = detect(
+        Settings(), environ={}, sleep=machine.advance, wall_ns=lambda: machine.ns - off_ns[0], poll=machine.no_process
+    )
     machine.meters.append(meter)
     first_nj = meter.read(machine.ns)["nvml:GPU-a"]
     off_ns[0] = 3600 * S
@@ -348,6 +360,68 @@ def test_the_mean_of_each_second_leaves_no_moment_out(machine: Machine) -> None:
             machine.read()
 
     assert (machine.read()["nvml:GPU-a"] - first_nj) / S == pytest.approx(250 + 3 * 30, rel=0.01)
+
+
+OLD_CARD = """
+import os, time
+from carbonwatch.sensors.nvml import detect
+from carbonwatch.settings import Settings
+
+meter = detect(Settings(), environ=os.environ)
+(id_,) = [domain.id for domain in meter.domains]
+
+
+def count():
+    while True:
+        ns = time.monotonic_ns()
+        counts = meter.read(ns)
+        if id_ in counts:
+            return ns, counts[id_]
+        time.sleep(0.01)
+
+
+first = count()
+time.sleep(0.1)
+last = count()
+print(meter.domains[0].source, "|", (last[1] - first[1]) / (last[0] - first[0]))
+meter.close()
+"""
+
+
+def test_a_card_that_tells_single_moments_alone_is_read_by_a_process_of_its_own(nvml_library: Path) -> None:
+    environ = {
+        **{k: v for k, v in os.environ.items() if k != "CUDA_VISIBLE_DEVICES"},
+        "LD_LIBRARY_PATH": str(nvml_library.parent),
+        "FAKE_NVML_CARDS": "1",
+        "FAKE_NVML_NO_COUNTER": "1",
+    }
+
+    done = subprocess.run([sys.executable, "-c", OLD_CARD], env=environ, capture_output=True, text=True, timeout=60)
+
+    source, _, power_w = done.stdout.partition(" | ")
+    assert source == "NVIDIA A100-SXM4-40GB (NVML power, integrated from 20 reads a second)", done.stderr
+    assert float(power_w) == pytest.approx(400)
+
+
+def test_where_no_process_can_be_started_power_is_read_with_the_samples(
+    machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    card = machine.nvml.add()
+    machine.nvml.fail(card, "energy", machine.nvml.NOT_SUPPORTED)
+
+    assert machine.meter().domains[0].source.endswith("(NVML power, integrated between reads)")
+    assert "nothing beside this test reads its cards" in caplog.text
+
+
+def test_a_process_that_can_not_read_the_cards_is_let_go(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
+    card = machine.nvml.add()
+    machine.nvml.fail(card, "energy", machine.nvml.NOT_SUPPORTED)
+
+    meter = detect(Settings(), environ={}, sleep=machine.advance)  # the fake library is in this process alone
+    machine.meters.append(meter)
+
+    assert meter.domains[0].source.endswith("(NVML power, integrated between reads)")
+    assert "a process of its own can't read it" in caplog.text
 
 
 def test_each_card_counts_its_own(machine: Machine) -> None:

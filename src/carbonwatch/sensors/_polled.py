@@ -17,8 +17,9 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from mmap import mmap
+    from typing import Any
 
     Sums = Sequence[Sequence[Sequence[str]]]
 
@@ -35,9 +36,9 @@ _LOOK_S = 1.0  # for the program
 
 
 class Polled:
-    """Sums of power from files that tell it in microwatts, or in factors of it.
+    """Sums of power from files that tell it in microwatts, or in factors of it; or from NVML, as "nvml:<uuid>".
 
-    A sum is groups of files: the product of the first group, less those of the others. `mean_s` is what each value is
+    A sum is groups of these: the product of the first group, less those of the others. `mean_s` is what each value is
     the mean of: it belongs to the middle of that time. Raises OSError where the process can't be started.
     """
 
@@ -56,13 +57,15 @@ class Polled:
             os.close(memory_fd)
 
     def wait(self, patience_s: float = _START_S) -> bool:
-        """Whether it reads, within a time. It takes some 20 ms."""
+        """Whether it reads everything, once it has begun; within a time. It takes some 20 ms."""
         until_s = time.monotonic() + patience_s
-        while any(_get(self._memory, index)[3] == _NOT_YET for index in range(len(self._shown_nj))):
+        while True:
+            errors = {_get(self._memory, index)[3] for index in range(len(self._shown_nj))}
+            if _NOT_YET not in errors:
+                return errors == {0}
             if time.monotonic() > until_s:
                 return False
             time.sleep(0.002)
-        return True
 
     def count(self, index: int, ns: int) -> int:
         """Nanojoules of a sum at an instant, from the last read on a line of its power. Raises Unavailable."""
@@ -99,14 +102,16 @@ def _memory_fd(size: int) -> int:
     return fd
 
 
-def _start(sums: Sums, every_s: float, memory_fd: int) -> int:
+def _start(sums: Sums, every_s: float, memory_fd: int, environ: Mapping[str, str] | None = None) -> int:
     """Starts the process. It lives as long as the descriptor that this gives is open in the program."""
     import json
+
+    environ = os.environ if environ is None else environ  # libraries are found where the program finds them
 
     if not sys.executable or not hasattr(os, "posix_spawn"):
         raise OSError("there is no interpreter to start")
     asked = json.dumps({"sums": sums, "every_s": every_s, "parent": os.getpid()})
-    # -I -S: without the program's environment and site-packages, in 10 ms
+    # -I -S: without the program's packages, in 10 ms
     words = [sys.executable, "-I", "-S", os.path.abspath(__file__), asked]
     read_fd, leash_fd = os.pipe()
     read_fd = _above_streams(read_fd)
@@ -117,7 +122,7 @@ def _start(sums: Sums, every_s: float, memory_fd: int) -> int:
     ]
     try:
         # in a group of its own: Ctrl-C is for the program
-        pid = os.posix_spawn(sys.executable, words, {}, file_actions=actions, setpgroup=0, setsigmask=[])
+        pid = os.posix_spawn(sys.executable, words, environ, file_actions=actions, setpgroup=0, setsigmask=[])
     except OSError:
         os.close(leash_fd)
         raise
@@ -172,7 +177,8 @@ def _poll() -> None:
     if os.fork():  # of this fresh interpreter, which then ends: what goes on is nobody's child
         os._exit(0)
     asked = json.loads(sys.argv[1])
-    sums = [_Sum(groups) for groups in asked["sums"]]
+    nvml = _Nvml()
+    sums = [_Sum(groups, nvml) for groups in asked["sums"]]
     memory = mmap.mmap(1, _SLOT.size * len(sums))
     beat_s = looked_s = time.monotonic()
     while True:
@@ -202,9 +208,10 @@ def _lives(pid: int) -> bool:
 class _Sum:
     """Power of files, added up by straight lines between reads."""
 
-    def __init__(self, groups: Sequence[Sequence[str]]) -> None:
+    def __init__(self, groups: Sequence[Sequence[str]], nvml: _Nvml | None = None) -> None:
         self._fds: dict[str, int] = {}
         self._groups = groups
+        self._nvml = nvml or _Nvml()
         self._at_ns = 0
         self._last_uw: int | None = None
         self._twice_fj = 0  # 1 µW is 1 fJ per ns
@@ -233,6 +240,8 @@ class _Sum:
         return product
 
     def _number(self, path: str) -> int:
+        if path.startswith("nvml:"):
+            return self._nvml.power_uw(path.removeprefix("nvml:"))
         fd = self._fds.get(path)
         if fd is None:
             fd = self._fds[path] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -241,6 +250,54 @@ class _Sum:
         except OSError:
             os.close(self._fds.pop(path))
             raise
+
+
+class _Nvml:
+    """Power of NVIDIA's boards, from their library. Whatever goes wrong, it is opened anew a second later."""
+
+    def __init__(self) -> None:
+        self._library: Any = None
+        self._handles: dict[str, Any] = {}
+        self._failed_s = -_LOOK_S
+
+    def power_uw(self, uuid: str) -> int:
+        """Raises OSError."""
+        import ctypes
+
+        if time.monotonic() - self._failed_s < _LOOK_S:
+            raise OSError(5, "NVML")
+        try:
+            self._open(uuid)
+            power_mw = ctypes.c_uint()
+            self._do("nvmlDeviceGetPowerUsage", self._handles[uuid], ctypes.byref(power_mw))
+        except OSError:
+            self._failed_s = time.monotonic()
+            self._close()
+            raise
+        return power_mw.value * 1000
+
+    def _open(self, uuid: str) -> None:
+        import ctypes
+
+        if self._library is None:
+            library = ctypes.CDLL("libnvidia-ml.so.1")
+            if library.nvmlInit_v2():
+                raise OSError(5, "NVML")
+            self._library = library
+        if uuid not in self._handles:
+            handle = ctypes.c_void_p()
+            self._do("nvmlDeviceGetHandleByUUID", uuid.encode(), ctypes.byref(handle))
+            self._handles[uuid] = handle
+
+    def _do(self, function: str, *arguments: object) -> None:
+        if getattr(self._library, function)(*arguments):
+            raise OSError(5, "NVML")
+
+    def _close(self) -> None:
+        self._handles.clear()
+        if self._library is not None:
+            self._library.nvmlShutdown()
+            self._library = None
 
 
 if __name__ == "__main__":

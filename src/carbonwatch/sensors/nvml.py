@@ -1,7 +1,8 @@
 """NVIDIA GPUs, through the driver's management library (NVML).
 
 From Volta on, a board counts its energy in millijoules since the driver was loaded. Of others the power is added up:
-from the samples that the driver keeps, else from its mean of the last second, else as it is read. Where only the
+from the samples that the driver keeps, else from its mean of the last second, else as a process beside the program
+reads it, 20 times a second. Where only the
 module of a Grace-Hopper machine tells its power, that is read, with the CPU in it. A board is metered whole, also where
 MIG instances share it. Only boards that the program can see are read.
 """
@@ -18,6 +19,7 @@ from carbonwatch.errors import SensorUnavailable, Unavailable
 from carbonwatch.model import Component, Domain
 from carbonwatch.nvidia import MEMORY, MODULE, Board, Nvml, choose, open_nvml
 from carbonwatch.sensors._counter import WrappingCounter
+from carbonwatch.sensors._polled import Polled
 from carbonwatch.sensors._power import PowerIntegral
 from carbonwatch.settings import Settings
 from carbonwatch.units import NS_PER_S
@@ -31,8 +33,10 @@ _COUNTER_ERROR = (-0.05, 0.05)
 # 2312.02741, where good practice cut errors by 35 % on average, 65 % at most). Wide on purpose.
 _POWER_ERROR = (-0.2, 0.2)
 
-# The driver's own samples are 20 to 100 ms apart: what the sensor promises, and as much again for what lies between.
+# Samples are 20 to 100 ms apart: what the sensor promises, and as much again for what lies between.
 _SAMPLES_ERROR = (-0.1, 0.1)
+
+Poll = Callable[[list[list[list[str]]], float], Polled]
 
 _MAX_POWER_W = 5000  # no board draws as much; more than that is a counter set to something else
 _NO_WRAP = 1 << 64  # millijoules: a step back is a driver that was loaded again
@@ -46,6 +50,7 @@ _LOOK_AGAIN_S = 0.005
 _MEAN_OF_NS = NS_PER_S
 _MEAN_TICK_S = 0.5  # half of what it is the mean of: no moment is left out, and none counts twice
 _SAMPLES_TICK_S = 1.0  # the driver keeps some seconds of them
+_POLL_S = 0.05  # single moments: about as often as the sensor is renewed
 _SAMPLES_END_NS = 5 * NS_PER_S  # without any for so long, nobody takes samples any more
 
 
@@ -55,6 +60,7 @@ def detect(
     environ: Mapping[str, str] | None = None,
     sleep: Callable[[float], object] = time.sleep,
     wall_ns: Callable[[], int] = time.time_ns,
+    poll: Poll = Polled,
 ) -> NvmlMeter:
     """A meter of every GPU that the program can see. Raises SettingsError if `gpus` names one that is not there."""
     environ = os.environ if environ is None else environ
@@ -64,7 +70,7 @@ def detect(
         remedy = error.remedy or ("Leave out the setting gpus." if settings.gpus else "")
         raise SensorUnavailable(error.reason, remedy) from error
     try:
-        return _meter(nvml, settings, environ, sleep, wall_ns)
+        return _meter(nvml, settings, environ, sleep, wall_ns, poll)
     except BaseException:
         nvml.close()
         raise
@@ -73,7 +79,10 @@ def detect(
 class NvmlMeter:
     """The boards that are counted."""
 
-    def __init__(self, nvml: Nvml, cards: list[Card], rejected: Mapping[str, str]) -> None:
+    def __init__(
+        self, nvml: Nvml, cards: list[Card], rejected: Mapping[str, str], polled: Polled | None = None
+    ) -> None:
+        self._polled = polled
         self.tick_s = min((card.tick_s for card in cards if card.tick_s), default=None)
         self.domains = tuple(card.domain for card in cards)
         self.rejected = rejected
@@ -101,6 +110,8 @@ class NvmlMeter:
         """Gives the library back."""
         self._cards = []
         self._nvml.close()
+        if self._polled is not None:
+            self._polled.close()
 
 
 class Card(Protocol):
@@ -147,12 +158,27 @@ class PowerCard:
 
     def __init__(self, nvml: Nvml, board: Board) -> None:
         self.domain = _domain(board, "NVML power, integrated between reads", _POWER_ERROR)
+        self.board = board
         self._nvml = nvml
-        self._uuid = board.uuid
         self._integral = PowerIntegral()
 
     def count(self, ns: int) -> int:
-        return self._integral.advance(self._nvml.power_mw(self._uuid, ns) * 1000, ns)
+        return self._integral.advance(self._nvml.power_mw(self.board.uuid, ns) * 1000, ns)
+
+
+class PolledCard:
+    """A board that tells its power alone, read often by a process of its own."""
+
+    doubt = ""
+    tick_s = None
+
+    def __init__(self, board: Board, polled: Polled, index: int) -> None:
+        self.domain = _domain(board, "NVML power, integrated from 20 reads a second", _SAMPLES_ERROR)
+        self._polled = polled
+        self._index = index
+
+    def count(self, ns: int) -> int:
+        return self._polled.count(self._index, ns)
 
 
 class MeanCard:
@@ -215,6 +241,7 @@ def _meter(
     environ: Mapping[str, str],
     sleep: Callable[[float], object],
     wall_ns: Callable[[], int],
+    poll: Poll,
 ) -> NvmlMeter:
     choice = choose(nvml, settings.gpus, environ)
     if choice.doubt:
@@ -231,7 +258,26 @@ def _meter(
     if not cards:
         reasons = "; ".join(f"{id_}: {why}" for id_, why in rejected.items())
         raise SensorUnavailable(f"None of the NVIDIA GPUs is read ({reasons or 'the driver lists none'}).")
-    return NvmlMeter(nvml, cards, rejected)
+    cards, polled = _polled(cards, poll)
+    return NvmlMeter(nvml, cards, rejected, polled)
+
+
+def _polled(cards: list[Card], poll: Poll) -> tuple[list[Card], Polled | None]:
+    """The cards, with those that tell single moments alone read by a process of its own, where that can be."""
+    moments = [card for card in cards if isinstance(card, PowerCard)]
+    if not moments:
+        return cards, None
+    try:
+        polled = poll([[[f"nvml:{card.board.uuid}"]] for card in moments], _POLL_S)
+    except OSError as error:
+        log.warning("GPUs' power is read once a sample, since no process can be started for it: %s", error)
+        return cards, None
+    if not polled.wait():
+        polled.close()
+        log.warning("GPUs' power is read once a sample, since a process of its own can't read it")
+        return cards, None
+    found = (PolledCard(c.board, polled, moments.index(c)) if isinstance(c, PowerCard) else c for c in cards)
+    return list(found), polled
 
 
 def _by_power(nvml: Nvml, board: Board, wall_ns: Callable[[], int]) -> Card:
