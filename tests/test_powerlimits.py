@@ -49,6 +49,13 @@ def test_a_limit_that_a_board_does_not_take_is_an_error_before_anything_runs(wro
         common({A100: Limits(400, 400, 100, 400)}, [300, wrong_w])
 
 
+def test_boards_without_a_limit_in_common_are_not_tried_together() -> None:
+    found = {A100: Limits(400, 400, 200, 400), OTHER: Limits(165, 165, 120, 165)}
+
+    with pytest.raises(SettingsError, match="no power limit in common"):
+        common(found, [])
+
+
 def test_a_board_tells_its_limits(opened: Nvml) -> None:
     assert limits(opened, [A100]) == {A100: Limits(300, 300, 100, 400)}
 

@@ -20,11 +20,10 @@ _SIGNS = ("/dev/nvidiactl", f"/usr/lib/wsl/lib/{_LIBRARY}")
 _RETRY_NS = NS_PER_S
 
 # Codes of NVML (nvmlReturn_t, nvml.h).
-_SUCCESS, _NOT_SUPPORTED, _NO_PERMISSION, _NOT_FOUND, _DRIVER_NOT_LOADED, _TIMEOUT = 0, 3, 4, 6, 9, 10
+_SUCCESS, _NOT_SUPPORTED, NO_PERMISSION, _NOT_FOUND, _DRIVER_NOT_LOADED, _TIMEOUT = 0, 3, 4, 6, 9, 10
 _LIBRARY_NOT_FOUND, _FUNCTION_NOT_FOUND, _VERSION_MISMATCH, _NO_DATA, _NOT_READY = 12, 13, 18, 21, 27
 # the board is well, this question is not for it or not for now
-_NO_ANSWER = (_SUCCESS, _NOT_SUPPORTED, _NO_PERMISSION, _NOT_FOUND, _TIMEOUT, _FUNCTION_NOT_FOUND, _NO_DATA, _NOT_READY)
-NO_PERMISSION = _NO_PERMISSION
+_NO_ANSWER = (_SUCCESS, _NOT_SUPPORTED, NO_PERMISSION, _NOT_FOUND, _TIMEOUT, _FUNCTION_NOT_FOUND, _NO_DATA, _NOT_READY)
 _NOTHING = (_SUCCESS, _NOT_FOUND, _NO_DATA)  # a list would be empty
 
 # Of nvmlFieldValue_t (nvml.h): mean power of the last second (Ampere and later, not A100), power now, and whose.

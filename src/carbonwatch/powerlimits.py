@@ -102,10 +102,12 @@ def change(nvml: Nvml, board: Board, limit_w: float) -> None:
 def common(found: Mapping[Board, Limits], chosen_w: Sequence[float], count: int = 6) -> list[float]:
     """Limits to try on all boards, the highest first: those chosen, else even steps from default to least.
 
-    Raises SettingsError for one that a board does not take.
+    Raises SettingsError for one that a board does not take, and where there is none.
     """
     least_w = max(each.least_w for each in found.values())
     most_w = min(each.most_w for each in found.values())
+    if least_w > most_w:
+        raise SettingsError("These GPUs have no power limit in common. Name some that are alike: --gpus 0,1.")
     for limit_w in chosen_w:
         if not least_w <= limit_w <= most_w:
             raise SettingsError(f"{limit_w:g} W is no power limit here; it must be from {least_w:g} to {most_w:g} W.")

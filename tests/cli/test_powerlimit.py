@@ -128,6 +128,26 @@ def test_a_command_that_crashes_stops_the_sweep_and_its_code_is_ours(machine: Ma
     assert (set(machine.limits_w().values()), machine.is_kept) == ({400.0}, False)
 
 
+def test_where_nothing_is_metered_the_sweep_stops_and_calls_nothing_least(machine: Machine) -> None:
+    machine.line.environ["CARBONWATCH_SENSORS"] = "rapl_powercap"
+    machine.line.environ["CARBONWATCH_PATH_SYSFS"] = str(machine.folder)
+
+    answer = machine.sweep("--limits", "300", "--", PYTHON, "-c", "pass")
+
+    assert (answer.returncode, answer.stdout) == (2, b"")
+    assert "Nothing was metered" in answer.stderr.decode()
+    assert (set(machine.limits_w().values()), machine.is_kept) == ({400.0}, False)
+
+
+@pytest.mark.parametrize("words", [("--settle", "-1"), ("--limits", "nan"), ("--repeat", "0"), ("--settle", "soon")])
+def test_options_that_make_no_sense_are_refused_before_anything_is_set(
+    machine: Machine, words: tuple[str, str]
+) -> None:
+    answer = machine("sweep", *words, "--", PYTHON, "-c", "pass")
+
+    assert (answer.returncode, answer.stderr.count(b"\n"), machine.limits_w()) == (2, 1, {})
+
+
 def test_a_command_that_is_not_there_changes_nothing(machine: Machine) -> None:
     answer = machine.sweep("--", "no-such-program")
 

@@ -29,7 +29,7 @@ from typing import Any
 
 from carbonwatch import environment, powerlimits, sweeps
 from carbonwatch.cli import UsageError, _child, _ending, _options, _terminal
-from carbonwatch.errors import SettingsError
+from carbonwatch.errors import SettingsError, Unavailable
 from carbonwatch.nvidia import Board, Limits, Nvml, choose, open_nvml
 from carbonwatch.settings import Settings
 from carbonwatch.sweeps import Trial
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="What is to be least: energy, or energy times time (edp), or times its square (ed2p). Default: energy.",
     )
     sweep.add_argument(
-        "--settle", type=float, default=2.0, metavar="S", help="Seconds between a new limit and a run. Default: 2."
+        "--settle", type=_settle, default=2.0, metavar="S", help="Seconds between a new limit and a run. Default: 2."
     )
     sweep.add_argument(
         "command", nargs=argparse.REMAINDER, metavar="-- COMMAND ...", help="The program, and its own arguments."
@@ -205,6 +205,8 @@ class _Sweep:
             code = _child.run(self._path, command, self._mask, told.append)
         finally:
             run = tracker.stop("failed" if code else "finished")
+        if not run.entries:
+            raise Unavailable("Nothing was metered, so there is no least energy.", "`carbonwatch doctor` says why.")
         asked = [number for number in told if number in _numbers()]
         if not code and not asked:
             self.trials.append(sweeps.trial(run, limit_w, batch))
@@ -248,6 +250,16 @@ def _watts(text: str) -> float:
     if not 0 < watts < sys.maxsize:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of watts.")
     return watts
+
+
+def _settle(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds up to an hour.")
+    return seconds
 
 
 def _limits(text: str) -> list[float]:

@@ -2,9 +2,8 @@
 
 From Volta on, a board counts its energy in millijoules since the driver was loaded. Of others the power is added up:
 from the samples that the driver keeps, else from its mean of the last second, else as a process beside the program
-reads it, 20 times a second. Where only the
-module of a Grace-Hopper machine tells its power, that is read, with the CPU in it. A board is metered whole, also where
-MIG instances share it. Only boards that the program can see are read.
+reads it, 20 times a second. Where only the module of a Grace-Hopper machine tells its power, that is read, with the
+CPU in it. A board is metered whole, also where MIG instances share it. Only boards that the program can see are read.
 """
 
 from __future__ import annotations
