@@ -16,15 +16,15 @@ SRC = TESTS.parent / "src" / "carbonwatch"
 # a module imports from lines above its own and from its own folder
 LAYERS = """
     _version units errors folders
-    model plugins cputime nvidia tables frameworks
+    model plugins cputime nvidia tables linklocal frameworks
     cpunames
-    hardware powermodel embodied plugs
+    hardware cloudinstances powermodel embodied plugs calibration
     settings
     sensors activity grid location environment attribution ledger ticks sweeps
     sampler store reports exporters pricing
     windows
     tracker
-    codecarbon calculator estimate calibration powerlimits benchmark profiler distributed testing
+    codecarbon calculator estimate powerlimits benchmark profiler distributed testing
     __init__
     integrations dashboard server
     cli
