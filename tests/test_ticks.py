@@ -95,10 +95,10 @@ def test_what_is_not_a_counter_is_not_looked_at() -> None:
 def test_a_renewal_that_came_while_the_machine_slept_is_not_believed() -> None:
     clock = Clock()
     counters = Counters(clock, 100.0, gpu=0.1)
-    watch = Watch(counters.look, {"gpu": 0.1}, lambda s: clock.advance(next(pauses, s)))
-    pauses = iter(())
+    naps_s: list[float] = []
+    watch = Watch(counters.look, {"gpu": 0.1}, lambda s: clock.advance(naps_s.pop() if naps_s else s))
     watch.before()
-    pauses = iter([0.3])
+    naps_s.append(0.3)
 
     assert watch.after() == {}
 
