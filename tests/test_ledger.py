@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbonwatch.ledger import SLOT_NS, Book, add_gap, at, end_ns, enter, fold, fold_into, prices, reprice
+from carbonwatch.ledger import SLOT_NS, Book, across, add_gap, at, end_ns, enter, fold, fold_into, prices, reprice
 from carbonwatch.model import Domain, Entry, Gap, Part, Run, Series, Slot, SlotKind, Usage, Work
 from carbonwatch.testing import intensity
 
@@ -50,6 +50,13 @@ def test_a_part_of_a_run_takes_the_price_that_the_run_has_for_its_task_domain_an
     part = (entry(5, task="load"), entry(SLOT_NS + 5, task="load"))
 
     assert at(prices(whole), part) == (entry(5, task="load", zone=1), entry(SLOT_NS + 5, task="load"))
+
+
+def test_a_window_over_a_run_takes_the_price_of_its_hour_whatever_the_task() -> None:
+    whole = Run("id", "p", "machine", "finished", 0, 2.0, (entry(task="load", zone=1), entry(SLOT_NS)))
+    window = (entry(5, task="step"), entry(SLOT_NS + 5, task="step"), entry(5, task="step", domain=RAM))
+
+    assert across(prices(whole), window) == (entry(5, task="step", zone=1), *window[1:])
 
 
 @given(st.lists(entries, max_size=30))

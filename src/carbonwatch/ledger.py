@@ -96,6 +96,12 @@ def at(known: Prices, entries: Iterable[Entry]) -> tuple[Entry, ...]:
     return tuple(replace(entry, intensity=known.get(_of_hour(entry), entry.intensity)) for entry in entries)
 
 
+def across(known: Prices, entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Entries of a window over that run, each at the price that any of its tasks has for the domain and hour."""
+    of_hour = {(domain, hour): intensity for (_, domain, hour), intensity in known.items()}
+    return tuple(replace(e, intensity=of_hour.get(_of_hour(e)[1:], e.intensity)) for e in entries)
+
+
 def is_by_hand(intensity: Intensity) -> bool:
     """Whether the user gave it: such a price stays."""
     return intensity.basis in ("given", "mix")

@@ -253,7 +253,7 @@ class Tracker:
             state="running" if window.is_open else "finished",
             started_ns=start_ns,
             duration_s=(last.ns - window.first.ns) / 1e9,
-            entries=entries,
+            entries=ledger.across(self._prices, entries),
             gaps=tuple(dict.fromkeys((*earlier, *dated))),
             overhead_s=0.0,
         )
