@@ -53,9 +53,7 @@ class Tracker:
         wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         _check(settings)
-        # files go where they would have gone at the start, wherever the program goes meanwhile
-        writes = bool(settings.exporters)
-        self.settings = replace(settings, output_dir=os.path.abspath(settings.output_dir)) if writes else settings
+        self.settings = _anchored(settings)
         self.id = _new_id(wall_ns())
         self._environ = environ
         self._wall_ns = wall_ns
@@ -583,6 +581,12 @@ def _check(settings: Settings) -> None:
     for kind, wanted in (("sensors", settings.sensors), ("exporters", settings.exporters), ("grid", settings.grid)):
         for name in wanted:
             plugins.load(kind, name)
+
+
+def _anchored(settings: Settings) -> Settings:
+    """Files go where they would have gone at the start, wherever the program goes meanwhile."""
+    writes = bool(settings.exporters)
+    return replace(settings, output_dir=os.path.abspath(settings.output_dir)) if writes else settings
 
 
 def _add(book: dict[str, Usage], usages: Iterable[Usage]) -> None:
