@@ -23,8 +23,12 @@ SOURCE = Path(__file__).parent / "sensors" / "fake_nvml.c"
 class FakeNvml:
     """NVIDIA's library with cards that a test puts in and drives; the real pynvml speaks to it."""
 
-    NOT_SUPPORTED, GPU_IS_LOST = 3, 15
-    CALLS = ("all", "energy", "power", "samples", "processes", "mps", "mig", "busy")
+    NOT_SUPPORTED, NO_PERMISSION, GPU_IS_LOST = 3, 4, 15
+    CALLS = (
+        *("all", "energy", "power", "samples", "processes", "mps", "mig", "busy", "mean", "instant", "kept samples"),
+        *("limit", "set limit"),
+    )
+    MODULE, MEMORY = 1, 2
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -49,6 +53,28 @@ class FakeNvml:
 
     def set_power(self, card: int, power_w: float) -> None:
         self._library.fake_power(card, ctypes.c_longlong(round(power_w * 1e3)))
+
+    def set_error(self, card: int, error: float) -> None:
+        """All that it tells of power and energy is off by this part."""
+        self._library.fake_error(card, ctypes.c_longlong(round(error * 1e6)))
+
+    def keep_samples(self, card: int, every_s: float) -> None:
+        """The driver samples its power, and keeps the last 120."""
+        self._library.fake_grid(card, ctypes.c_longlong(round(every_s * 1e9)))
+
+    def tell_mean(self, card: int) -> None:
+        """The mean power of the last second can be asked for."""
+        self.fail(card, "mean", 0)
+
+    def add_scope(self, card: int, scope: int, power_w: float) -> None:
+        """Power of its memory can be asked for, or of its module, which is so much more than its own."""
+        self._library.fake_scope(card, scope, ctypes.c_longlong(round(power_w * 1e3)))
+
+    def set_limits(self, card: int, least_w: float, most_w: float, default_w: float) -> None:
+        self._library.fake_limits(card, *(round(watts * 1e3) for watts in (least_w, most_w, default_w)))
+
+    def limit_w(self, card: int) -> float:
+        return int(self._library.fake_limit(card)) / 1e3
 
     def set_counted(self, card: int, energy_j: float) -> None:
         self._library.fake_counted(card, ctypes.c_longlong(round(energy_j * 1e3)))

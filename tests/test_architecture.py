@@ -16,14 +16,15 @@ SRC = TESTS.parent / "src" / "carbonwatch"
 # a module imports from lines above its own and from its own folder
 LAYERS = """
     _version units errors folders
-    model plugins cputime nvidia tables linklocal
+    model plugins cputime nvidia tables linklocal frameworks
     cpunames
     hardware cloudinstances powermodel embodied plugs calibration
     settings
-    sensors activity grid location environment attribution ledger
+    sensors activity grid location environment attribution ledger ticks sweeps
     sampler idle conditions store reports exporters pricing
+    windows
     tracker
-    codecarbon calculator estimate requirements benchmark profiler distributed testing
+    codecarbon calculator estimate requirements benchmark profiler distributed testing powerlimits
     __init__
     integrations dashboard server
     cli

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbonwatch.ledger import SLOT_NS, Book, at, end_ns, enter, fold, fold_into, prices, reprice
-from carbonwatch.model import Domain, Entry, Part, Run, Series, Slot, SlotKind, Usage, Work
+from carbonwatch.ledger import SLOT_NS, Book, across, add_gap, at, end_ns, enter, fold, fold_into, prices, reprice
+from carbonwatch.model import Domain, Entry, Gap, Part, Run, Series, Slot, SlotKind, Usage, Work
 from carbonwatch.testing import intensity
 
 CPU = Domain("cpu", "cpu", "measured", "a package")
@@ -50,6 +50,13 @@ def test_a_part_of_a_run_takes_the_price_that_the_run_has_for_its_task_domain_an
     part = (entry(5, task="load"), entry(SLOT_NS + 5, task="load"))
 
     assert at(prices(whole), part) == (entry(5, task="load", zone=1), entry(SLOT_NS + 5, task="load"))
+
+
+def test_a_window_over_a_run_takes_the_price_of_its_hour_whatever_the_task() -> None:
+    whole = Run("id", "p", "machine", "finished", 0, 2.0, (entry(task="load", zone=1), entry(SLOT_NS)))
+    window = (entry(5, task="step"), entry(SLOT_NS + 5, task="step"), entry(5, task="step", domain=RAM))
+
+    assert across(prices(whole), window) == (entry(5, task="step", zone=1), *window[1:])
 
 
 @given(st.lists(entries, max_size=30))
@@ -250,3 +257,50 @@ def test_a_run_s_grams_are_the_sum_of_its_hours_by_hand(parts: list[tuple[float,
 
 def test_an_entry_without_a_duration_still_has_an_end() -> None:
     assert end_ns(hour(1, duration_s=0.0)) == SLOT_NS + 1
+
+
+# gaps
+
+
+def test_a_gap_that_goes_on_is_one() -> None:
+    gaps: list[Gap] = []
+    for start in (0, 10, 20):
+        add_gap(gaps, Gap("gpu", start, start + 10, "lost"))
+    add_gap(gaps, Gap("gpu", 25, 28, "lost"))  # of a window inside it
+
+    assert gaps == [Gap("gpu", 0, 30, "lost")]
+
+
+def test_gaps_of_other_reasons_or_meters_or_times_stay_apart() -> None:
+    several = [
+        Gap("gpu", 0, 10, "lost"),
+        Gap("gpu", 10, 20, "reset"),
+        Gap("cpu", 20, 30, "lost"),
+        Gap("gpu", 40, 50, "lost"),
+    ]
+    gaps: list[Gap] = []
+    for gap in several:
+        add_gap(gaps, gap)
+
+    assert gaps == several
+
+
+def test_a_meter_that_comes_and_goes_for_days_has_a_few_gaps_that_hold_all_of_them() -> None:
+    gaps: list[Gap] = [Gap("cpu", 0, 1, "gone")]
+    all_of_it = [Gap("gpu", 20 * n, 20 * n + 10, ("lost", "reset")[n % 2]) for n in range(2000)]
+    for gap in all_of_it:
+        add_gap(gaps, gap)
+    of_gpu = [gap for gap in gaps if gap.domain_id == "gpu"]
+
+    assert (len(of_gpu), gaps[0]) == (32, Gap("cpu", 0, 1, "gone"))
+    assert all(any(kept.start_ns <= gap.start_ns and gap.end_ns <= kept.end_ns for kept in of_gpu) for gap in all_of_it)
+
+
+def test_where_gaps_are_too_many_the_closest_become_one_with_the_longer_one_s_reason() -> None:
+    gaps: list[Gap] = []
+    for n in range(32):
+        add_gap(gaps, Gap("gpu", 1000 * n, 1000 * n + 10, "lost"))
+    add_gap(gaps, Gap("gpu", 31_050, 31_150, "reset"))
+
+    assert len(gaps) == 32
+    assert gaps[-1] == Gap("gpu", 31_000, 31_150, "reset")

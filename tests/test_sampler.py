@@ -370,6 +370,89 @@ def test_who_unsubscribes_is_called_no_more_and_may_do_so_twice() -> None:
     assert found == []
 
 
+class Hasty(FakeMeter):
+    """A meter that wants to be read four times a second, and remembers when it was."""
+
+    tick_s = 0.25
+
+    def __init__(self) -> None:
+        super().__init__("gpu")
+        self.read_ns: list[int] = []
+
+    def read(self, ns: int) -> Mapping[str, int]:
+        self.read_ns.append(ns)
+        return super().read(ns)
+
+
+def test_a_meter_that_asks_for_it_is_read_between_two_readings_and_the_others_are_not() -> None:
+    clock, hasty, patient = Clock(), Hasty(), Broken(0)
+    reader = Sampler([hasty, patient], [], clock=clock, thread=False)
+    found: list[Reading] = []
+    reader.subscribe(found.append, 1)
+    for _ in range(16):
+        clock.advance(0.125)
+        reader.tick()
+
+    assert hasty.read_ns == [SECOND // 4 * n for n in range(1, 9)]
+    assert (patient.reads, [r.ns for r in found]) == (2, [SECOND, 2 * SECOND])
+
+
+def test_nothing_is_read_for_nobody() -> None:
+    clock, hasty = Clock(), Hasty()
+    reader = Sampler([hasty], [], clock=clock, thread=False)
+    subscriber: list[Reading] = []
+    take = subscriber.append
+    reader.subscribe(take, 10)
+    reader.unsubscribe(take)
+    clock.advance(5)
+    reader.tick()
+
+    assert hasty.read_ns == []
+
+
+def test_what_failed_between_two_readings_is_a_gap_of_the_next() -> None:
+    clock, hasty = Clock(), Hasty()
+    reader = Sampler([hasty], [], clock=clock, thread=False)
+    reader.subscribe(lambda _: None, 100)
+    before = reader.read()
+    hasty.fail("gone")
+    clock.advance(0.25)
+    reader.tick()
+    hasty.recover()
+    clock.advance(0.25)
+    after = reader.read()
+
+    assert cut(before, after).gaps == (Gap("fake:gpu", 0, SECOND // 2, "gone"),)
+    assert reader.read().failed == {}
+
+
+def test_the_thread_keeps_up_with_a_meter_that_asks_for_it() -> None:
+    hasty, enough = Hasty(), threading.Event()
+    hasty.tick_s = 0.01
+    reader = Sampler([hasty], [])
+    read = hasty.read
+
+    def counted(ns: int) -> Mapping[str, int]:
+        if len(hasty.read_ns) > 2:
+            enough.set()
+        return read(ns)
+
+    hasty.read = counted  # type: ignore[method-assign]  # a test's own fake
+    reader.subscribe(lambda _: None, 3600)
+    came = enough.wait(60)
+    reader.close()
+
+    assert came
+
+
+def test_looking_at_some_counts_leaves_the_other_meters_alone() -> None:
+    clock, meter, other = Clock(3 * SECOND), FakeMeter("cpu", power_w=10), Broken(7)
+    reader = Sampler([meter, other], [], clock=clock, thread=False)
+
+    assert reader.look(["fake:cpu"]) == (3 * SECOND, {"fake:cpu": 30 * SECOND})
+    assert other.reads == 0
+
+
 def test_the_thread_calls_a_subscriber_without_being_asked(threaded: Sampler) -> None:
     called = threading.Event()
     threaded.subscribe(lambda _: called.set(), 0.01)

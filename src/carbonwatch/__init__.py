@@ -32,11 +32,13 @@ if TYPE_CHECKING:
         SettingsError,
         StoreError,
         Unavailable,
+        WindowError,
     )
     from carbonwatch.estimate import PowerEstimate, estimate_power
     from carbonwatch.model import Run
     from carbonwatch.requirements import require
-    from carbonwatch.tracker import Measurement, measure
+    from carbonwatch.tracker import Measurement, begin_window, end_window, measure
+    from carbonwatch.windows import Window
 
 __all__ = [
     "CarbonwatchError",
@@ -53,7 +55,11 @@ __all__ = [
     "StoreError",
     "TaskEmissionsTracker",
     "Unavailable",
+    "Window",
+    "WindowError",
     "__version__",
+    "begin_window",
+    "end_window",
     "estimate_power",
     "install_as_codecarbon",
     "measure",
@@ -80,11 +86,13 @@ _HOMES = {
         "SettingsError",
         "StoreError",
         "Unavailable",
+        "WindowError",
     ),
     "estimate": ("PowerEstimate", "estimate_power"),
     "model": ("Run",),
     "requirements": ("require",),
-    "tracker": ("Measurement", "measure"),
+    "tracker": ("Measurement", "begin_window", "end_window", "measure"),
+    "windows": ("Window",),
 }
 
 

@@ -1,4 +1,4 @@
-"""What carbonwatch raises, all of it before a run and never during one.
+"""What carbonwatch raises: all but WindowError before a run, and never during one.
 
 CarbonwatchError
 ├── SettingsError      a setting that makes no sense (also a ValueError)
@@ -6,6 +6,7 @@ CarbonwatchError
 │   ├── SensorUnavailable
 │   └── GridUnavailable
 ├── HardwareMismatch   this is not the machine that an experiment asks for
+├── WindowError        a window that is not there was to be ended (also a ValueError)
 └── StoreError         the file of runs can't be read or written
 """
 
@@ -42,6 +43,10 @@ class GridUnavailable(Unavailable):
 
 class HardwareMismatch(CarbonwatchError):
     """This is not the machine that an experiment asks for; the message says what is different."""
+
+
+class WindowError(CarbonwatchError, ValueError):
+    """A window was ended that is not open, or begun where nothing measures."""
 
 
 class StoreError(CarbonwatchError):

@@ -9,13 +9,17 @@ import time
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import pairwise
 
-from carbonwatch.model import Entry, Intensity, Run, Series, Slot, Usage
+from carbonwatch.model import Entry, Gap, Intensity, Run, Series, Slot, Usage
 
 SLOT_NS = 3600 * 1_000_000_000  # entries of one UTC hour fold together: grids publish by the hour
 
 # of an entry's time must have its slots: the last sample of an hour may end a moment after it
 _ENOUGH = 0.99
+
+# gaps of one meter: one that comes and goes leaves no more, however long the run
+_MOST_GAPS = 32
 
 Key = tuple[str, str, Intensity, int]
 Book = dict[Key, Entry]
@@ -49,6 +53,29 @@ def fold(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     return tuple(book.values())
 
 
+def add_gap(gaps: list[Gap], new: Gap) -> None:
+    """Adds a gap to those of a run; one that only goes on makes the one before it longer.
+
+    Where a meter has too many, the two that lie closest become one, with the time between them and the longer one's
+    reason: it is never made to look better than it was.
+    """
+    of_it = [gap for gap in gaps if gap.domain_id == new.domain_id]
+    last = of_it[-1] if of_it else None
+    if last is not None and last.start_ns <= new.start_ns <= last.end_ns and last.reason == new.reason:
+        gaps[gaps.index(last)] = replace(last, end_ns=max(last.end_ns, new.end_ns))
+        return
+    gaps.append(new)
+    if len(of_it) == _MOST_GAPS:
+        _join_closest([*of_it, new], gaps)
+
+
+def _join_closest(of_it: list[Gap], gaps: list[Gap]) -> None:
+    first, second = min(pairwise(of_it), key=lambda pair: pair[1].start_ns - pair[0].end_ns)
+    longer = max(first, second, key=lambda gap: gap.end_ns - gap.start_ns)
+    gaps[gaps.index(first)] = replace(longer, start_ns=first.start_ns, end_ns=max(first.end_ns, second.end_ns))
+    gaps.remove(second)
+
+
 def reprice(run: Run, *known: Series) -> Run:
     """The run with each entry at the mean of its own slots, from the first series that knows all of them.
 
@@ -67,6 +94,12 @@ def prices(run: Run) -> Prices:
 def at(known: Prices, entries: Iterable[Entry]) -> tuple[Entry, ...]:
     """Entries of a part of that run, each at the price that the whole has for it."""
     return tuple(replace(entry, intensity=known.get(_of_hour(entry), entry.intensity)) for entry in entries)
+
+
+def across(known: Prices, entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Entries of a window over that run, each at the price that any of its tasks has for the domain and hour."""
+    of_hour = {(domain, hour): intensity for (_, domain, hour), intensity in known.items()}
+    return tuple(replace(e, intensity=of_hour.get(_of_hour(e)[1:], e.intensity)) for e in entries)
 
 
 def is_by_hand(intensity: Intensity) -> bool:

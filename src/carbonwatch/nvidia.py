@@ -20,11 +20,16 @@ _SIGNS = ("/dev/nvidiactl", f"/usr/lib/wsl/lib/{_LIBRARY}")
 _RETRY_NS = NS_PER_S
 
 # Codes of NVML (nvmlReturn_t, nvml.h).
-_SUCCESS, _NOT_SUPPORTED, _NO_PERMISSION, _NOT_FOUND, _DRIVER_NOT_LOADED, _TIMEOUT = 0, 3, 4, 6, 9, 10
+_SUCCESS, _NOT_SUPPORTED, NO_PERMISSION, _NOT_FOUND, _DRIVER_NOT_LOADED, _TIMEOUT = 0, 3, 4, 6, 9, 10
 _LIBRARY_NOT_FOUND, _FUNCTION_NOT_FOUND, _VERSION_MISMATCH, _NO_DATA, _NOT_READY = 12, 13, 18, 21, 27
 # the board is well, this question is not for it or not for now
-_NO_ANSWER = (_SUCCESS, _NOT_SUPPORTED, _NO_PERMISSION, _NOT_FOUND, _TIMEOUT, _FUNCTION_NOT_FOUND, _NO_DATA, _NOT_READY)
+_NO_ANSWER = (_SUCCESS, _NOT_SUPPORTED, NO_PERMISSION, _NOT_FOUND, _TIMEOUT, _FUNCTION_NOT_FOUND, _NO_DATA, _NOT_READY)
 _NOTHING = (_SUCCESS, _NOT_FOUND, _NO_DATA)  # a list would be empty
+
+# Of nvmlFieldValue_t (nvml.h): mean power of the last second (Ampere and later, not A100), power now, and whose.
+_POWER_AVERAGE, _POWER_INSTANT = 185, 186
+GPU, MODULE, MEMORY = 0, 1, 2
+_TOTAL_POWER_SAMPLES = 0
 
 _GIVE_THE_GPU = "In a container: start it with the GPU, as in `docker run --gpus all`."
 _REMEDIES = {
@@ -53,6 +58,22 @@ class Used(NamedTuple):
     pid: int
     until_us: int
     sm_percent: int
+
+
+class PowerSample(NamedTuple):
+    """A board's power at an instant of the wall clock."""
+
+    at_us: int
+    power_mw: int
+
+
+class Limits(NamedTuple):
+    """What a board may draw, in watts: now, as it came, and the ends of what can be set."""
+
+    limit_w: float
+    default_w: float
+    least_w: float
+    most_w: float
 
 
 class Choice(NamedTuple):
@@ -118,6 +139,35 @@ class Nvml:
 
     def power_mw(self, uuid: str, ns: int = 0) -> int:
         return int(self._ask("nvmlDeviceGetPowerUsage", uuid, ns))
+
+    def average_mw(self, uuid: str, ns: int = 0, scope: int = GPU) -> int:
+        """Mean power of the last second."""
+        return self._field(_POWER_AVERAGE, scope, uuid, ns)
+
+    def instant_mw(self, uuid: str, ns: int = 0, scope: int = GPU) -> int:
+        return self._field(_POWER_INSTANT, scope, uuid, ns)
+
+    def power_samples(self, uuid: str, ns: int, since_us: int) -> list[PowerSample]:
+        """What the driver kept of its own samples that is newer; oldest first. Empty where there is nothing new."""
+        try:
+            _, samples = self._ask("nvmlDeviceGetSamples", uuid, ns, _TOTAL_POWER_SAMPLES, since_us)
+        except NoAnswer as error:
+            if error.code in _NOTHING:
+                return []
+            raise
+        found = [PowerSample(s.timeStamp, s.sampleValue.uiVal) for s in samples]
+        return sorted(sample for sample in found if sample.at_us > since_us)
+
+    def limits(self, uuid: str) -> Limits:
+        """The power limit and what it may be set to."""
+        now_mw = self._ask("nvmlDeviceGetPowerManagementLimit", uuid, 0)
+        default_mw = self._ask("nvmlDeviceGetPowerManagementDefaultLimit", uuid, 0)
+        least_mw, most_mw = self._ask("nvmlDeviceGetPowerManagementLimitConstraints", uuid, 0)
+        return Limits(now_mw / 1e3, default_mw / 1e3, least_mw / 1e3, most_mw / 1e3)
+
+    def set_limit(self, uuid: str, limit_w: float) -> None:
+        """Sets the power limit, which needs root. It holds until somebody sets another, or the driver is unloaded."""
+        self._ask("nvmlDeviceSetPowerManagementLimit", uuid, 0, round(limit_w * 1e3))
 
     def busy_percent(self, uuid: str, ns: int) -> int:
         """Share of the last moments in which some kernel ran, whoever's it was."""
@@ -186,6 +236,12 @@ class Nvml:
         except self._api.NVMLError:  # cards before A100 know no MIG
             return False
 
+    def _field(self, field: int, scope: int, uuid: str, ns: int) -> int:
+        (answer,) = self._ask("nvmlDeviceGetFieldValues", uuid, ns, [(field, scope)])
+        if answer.nvmlReturn != _SUCCESS:
+            raise NoAnswer(f"NVML: {self._api.NVMLError(answer.nvmlReturn)}", answer.nvmlReturn)
+        return int(answer.value.uiVal)
+
     def _list(self, function: str, uuid: str, ns: int, *arguments: int, optional: bool = False) -> list[Any]:
         try:
             return list(self._ask(function, uuid, ns, *arguments))
@@ -194,7 +250,7 @@ class Nvml:
                 return []
             raise
 
-    def _ask(self, function: str, uuid: str, ns: int, *arguments: int) -> Any:
+    def _ask(self, function: str, uuid: str, ns: int, *arguments: Any) -> Any:
         handle = self._handle(uuid, ns)
         try:
             return getattr(self._api, function)(handle, *arguments)

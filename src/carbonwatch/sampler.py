@@ -12,10 +12,10 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from carbonwatch import plugins
+from carbonwatch import plugins, ticks
 from carbonwatch.activity import Activity
 from carbonwatch.errors import SettingsError, Unavailable
 from carbonwatch.model import Domain, Gap, Reading, Sample, Work
@@ -85,6 +85,7 @@ class Sampler:
         *,
         missing: Mapping[str, Unavailable] | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
+        sleep: Callable[[float], object] = time.sleep,
         thread: bool = True,  # False: somebody else calls `tick()`
     ) -> None:
         self.meters = tuple(meters)
@@ -100,6 +101,11 @@ class Sampler:
         self._latest = Reading(0, {}, {})
         self._warned: set[int] = set()  # meters and activities that failed before
         self._subscribers: dict[Subscriber, _Due] = {}
+        # meters that ask to be read more often than a time series is, while anybody subscribes
+        self._hasty = [(meter, tick_s) for meter in self.meters if (tick_s := getattr(meter, "tick_s", None))]
+        self._beats: list[tuple[Meter, _Due]] = []
+        self._meanwhile: dict[str, str] = {}  # what failed since the last reading
+        self._watch = ticks.Watch(self.look, _periods_s(self.domains), sleep)
         self._wake: threading.Condition = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
 
@@ -145,10 +151,30 @@ class Sampler:
                 self._reading = False
             return self._latest
 
+    def look(self, ids: Collection[str]) -> tuple[int, Mapping[str, int]]:
+        """The instant, and the counts of the meters of some domains alone."""
+        with self._lock:
+            ns = self._clock()
+            self._keep_up([m for m in self.meters if any(domain.id in ids for domain in m.domains)], ns)
+            return ns, {id_: self._counts[id_] for id_ in ids if id_ in self._counts}
+
+    def begin_precisely(self) -> tuple[Reading, frozenset[str]]:
+        """A reading on renewals of the counters, for which it waits, and the domains of which it holds."""
+        found = self._watch.before()
+        return ticks.began(self.read(), found), frozenset(found)
+
+    def end_precisely(self) -> tuple[Reading, frozenset[str]]:
+        """A reading of now, with what the next renewals show of it, and the domains of which it holds."""
+        reading = self.read()
+        found = self._watch.after()
+        return ticks.ended(reading, found), frozenset(found)
+
     def subscribe(self, subscriber: Subscriber, interval_s: float) -> None:
         """Calls it with a reading every interval, from a thread of the sampler's own."""
         with self._lock:
-            self._subscribers[subscriber] = _Due(interval_s, self._clock())
+            now_ns = self._clock()
+            self._subscribers[subscriber] = _Due(interval_s, now_ns)
+            self._beats = self._beats or [(meter, _Due(tick_s, now_ns)) for meter, tick_s in self._hasty]
             if self._thread is None and self._has_thread:
                 self._start_thread()
             else:
@@ -158,6 +184,8 @@ class Sampler:
         """Calls it no more. The thread ends with the last subscriber."""
         with self._lock:
             self._subscribers.pop(subscriber, None)
+            if not self._subscribers:
+                self._beats.clear()
             self._wake.notify()
 
     def tick(self) -> None:
@@ -165,6 +193,9 @@ class Sampler:
         with self._lock:
             now_ns = self._clock()
             due = [s for s, when in self._subscribers.items() if when.take(now_ns)]
+            hasty = [meter for meter, when in self._beats if when.take(now_ns)]
+            if hasty and not due:  # a reading for a subscriber is one of every meter
+                self._keep_up(hasty, now_ns)
         for subscriber in due:
             try:
                 subscriber(self.read())
@@ -176,6 +207,7 @@ class Sampler:
         """Ends the thread and gives back what the meters hold open."""
         with self._lock:
             self._subscribers.clear()
+            self._beats.clear()
             self._wake.notify()
             thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
@@ -190,7 +222,7 @@ class Sampler:
     def _read(self) -> Reading:
         began_s = time.thread_time()
         ns = self._clock()
-        failed: dict[str, str] = {}
+        failed, self._meanwhile = self._meanwhile, {}
         work: dict[str, Work] = {}
         for meter in self.meters:
             failed.update(self._count(meter, ns))
@@ -198,6 +230,15 @@ class Sampler:
             work.update(self._follow(activity, ns))
         self.spent_s += time.thread_time() - began_s
         return Reading(ns, dict(self._counts), work, failed)
+
+    def _keep_up(self, meters: Iterable[Meter], ns: int) -> None:
+        """Reads some meters between two readings."""
+        if self._reading:
+            return
+        began_s = time.thread_time()
+        for meter in meters:
+            self._meanwhile.update(self._count(meter, ns))
+        self.spent_s += time.thread_time() - began_s
 
     def _count(self, meter: Meter, ns: int) -> dict[str, str]:
         """Takes a meter's counts over, and gives the domains that could not be read, and why."""
@@ -244,13 +285,18 @@ class Sampler:
         """Until the next subscriber is due. False when there is none left."""
         with self._lock:
             while self._subscribers and self._thread is threading.current_thread():
-                delay_ns = min(due.next_ns for due in self._subscribers.values()) - self._clock()
+                dues = (*self._subscribers.values(), *(due for _, due in self._beats))
+                delay_ns = min(due.next_ns for due in dues) - self._clock()
                 if delay_ns <= 0:
                     return True
                 self._wake.wait(delay_ns / 1e9)
             if self._thread is threading.current_thread():
                 self._thread = None
             return False
+
+
+def _periods_s(domains: Iterable[Domain]) -> dict[str, float]:
+    return {domain.id: domain.period_s for domain in domains if domain.quality == "measured" and domain.period_s > 0}
 
 
 def _close(reader: Meter | Activity) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         project: str
         scope: Literal["process", "machine"]
         interval_s: float
+        sync: bool
         country: str
         region: str
         cloud: str
@@ -171,6 +172,11 @@ class Settings:
         _one_of("process", "machine"),
     )
     interval_s: float = _setting(1.0, "Seconds between two samples of the time series.", _interval)
+    sync: bool = _setting(
+        True,
+        "At the edges of a run and its parts, wait until GPUs have done what the program queued (torch, jax, cupy, "
+        "tensorflow, where they are loaded).",
+    )
     country: str | None = _setting(None, "Country of the machine: ISO code of two or three letters (FR, FRA).")
     region: str | None = _setting(None, "State or province: ISO 3166-2 code (US-CA) or its name in the country.")
     cloud: str | None = _setting(None, "Cloud region of the machine: PROVIDER/REGION, as in aws/eu-west-3.")

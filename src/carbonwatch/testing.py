@@ -43,9 +43,10 @@ class FakeMeter:
         error: tuple[float, float] = (0.0, 0.0),
         idle_w: float | None = None,
         within: str | None = None,
+        period_s: float = 0.0,
     ) -> None:
         source = f"a fake {component} meter"
-        domain = Domain(id or f"fake:{component}", component, quality, source, within, error, idle_w)
+        domain = Domain(id or f"fake:{component}", component, quality, source, within, error, idle_w, period_s)
         self.domains: tuple[Domain, ...] = (domain,)
         self.rejected: Mapping[str, str] = {}
         self.failed: Mapping[str, str] = {}
@@ -88,7 +89,7 @@ class FakeActivity:
 
 def fake_sampler(meters: Iterable[FakeMeter], clock: Clock, activity: FakeActivity | None = None) -> Sampler:
     """A sampler of fake meters on a fake clock. It has no thread: `tick()` calls who is due."""
-    return Sampler(meters, (activity or FakeActivity(),), clock=clock, thread=False)
+    return Sampler(meters, (activity or FakeActivity(),), clock=clock, sleep=clock.advance, thread=False)
 
 
 def intensity(g_per_kwh: float = 100.0, zone: str = "XX") -> Intensity:

@@ -17,14 +17,15 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, Literal, cast
 
-from carbonwatch import conditions, environment, idle, ledger, location, plugins, sampler, store
+from carbonwatch import conditions, environment, frameworks, idle, ledger, location, plugins, sampler, store, windows
 from carbonwatch._version import __version__
 from carbonwatch.attribution import POLICY, Idle, attribute
-from carbonwatch.errors import CarbonwatchError, StoreError
+from carbonwatch.errors import CarbonwatchError, StoreError, WindowError
 from carbonwatch.grid import _chosen, bundled
 from carbonwatch.model import Entry, Gap, Place, Reading, Run, Sample, Scope, State, Usage
 from carbonwatch.settings import Settings, resolve
 from carbonwatch.store import journal
+from carbonwatch.windows import Window
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,9 +54,7 @@ class Tracker:
         wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         _check(settings)
-        # files go where they would have gone at the start, wherever the program goes meanwhile
-        writes = bool(settings.exporters)
-        self.settings = replace(settings, output_dir=os.path.abspath(settings.output_dir)) if writes else settings
+        self.settings = _anchored(settings)
         self.id = _new_id(wall_ns())
         self._environ = environ
         self._wall_ns = wall_ns
@@ -67,6 +66,7 @@ class Tracker:
         self._pid: int | None = None  # of the process that started it
         self._first = self._last = Reading(0, {}, {})
         self._tasks: list[Task] = []  # the open ones
+        self._windows: list[Window] = []  # the open ones
         self._book: ledger.Book = {}
         self._unsaved: ledger.Book = {}  # entries that changed since they were saved
         self._series: dict[str, Usage] = {}  # the sample that goes on, and the one that is not saved yet
@@ -105,6 +105,7 @@ class Tracker:
         """Begins to measure. Does nothing if it has begun already."""
         if not self.here:
             return
+        self._wait_for_gpus()
         with self._lock:
             if self._state != "new":
                 return
@@ -129,10 +130,12 @@ class Tracker:
             self._sampler.subscribe(self._on_tick, self.settings.interval_s)
             self._overhead_s += time.thread_time() - began_s
 
-    def stop(self, state: State = "finished") -> Run:
+    def stop(self, state: State = "finished", *, sync: bool = True) -> Run:
         """Ends the run and gives it. Later calls give the same run again."""
         if not self.here:
             return self._as_run()
+        if sync and self._state == "running":
+            self._wait_for_gpus()
         with self._lock:
             if self._state == "running":
                 self._advance(self._sampler.read())
@@ -166,6 +169,7 @@ class Tracker:
         parent = next((t for t in reversed(_inside.get()) if t.tracker is self and t in self._tasks), None)
         task = Task(self, f"{parent.path}/{name}" if parent else name, parent)
         if self.here:
+            self._wait_for_gpus()
             with self._lock:
                 if self._state == "running":
                     task.first = self._sampler.read()
@@ -178,6 +182,7 @@ class Tracker:
     def stop_task(self, task: Task) -> Run:
         """Ends a part of the run and gives what it alone used. A task that has ended gives the same again."""
         if self.here:
+            self._wait_for_gpus()
             with self._lock:
                 if task in self._tasks and task.first is not None:
                     last = self._sampler.read()
@@ -186,6 +191,80 @@ class Tracker:
                     task.last = last
         _inside.set(tuple(t for t in _inside.get() if t is not task))
         return self._as_run(task)
+
+    def window(self, name: str, *, precise: bool = False, sync: bool | None = None) -> Window:
+        """Begins a window: all that is used until its end, whatever else is open. See `begin_window()`."""
+        return Window(self, name, precise=precise, sync=self.settings.sync if sync is None else sync)
+
+    def begin_window(self, name: str, *, precise: bool = False, sync: bool | None = None) -> None:
+        """Begins a window that `end_window(name)` ends, from any thread.
+
+        `precise` waits up to two periods of the slowest counter (0.2 s) at the begin and one at the end, outside of
+        the window, and takes its edges between the counters' renewals. `sync` is the setting of that name.
+        """
+        self.window(name, precise=precise, sync=sync)
+
+    def end_window(self, name: str) -> Window:
+        """Ends the window of that name that began last, and gives it. Raises WindowError where none is open."""
+        window = windows.latest(name, self._windows)
+        if window is None:
+            there = ", ".join(repr(w.name) for w in self._windows) or "none"
+            raise WindowError(f"There is no window {name!r} to end; open are: {there}.")
+        return window.end()
+
+    def begin(self, window: Window) -> None:
+        """Takes a window's first reading, if there is anything to measure."""
+        if not self.here or self._state != "running":
+            return
+        if window.sync:
+            frameworks.wait()
+        if window.precise:
+            first, window.aligned = self._sampler.begin_precisely()
+        else:
+            first = self._sampler.read()
+        with self._lock:
+            before = sampler.cut(self._last, first)
+            window.before_w = windows.mean_w(before, self._sampler.domains)
+            self._add_gaps(before.gaps)
+            if self._state == "running":
+                window.first = first
+                self._windows.append(window)
+
+    def end(self, window: Window) -> None:
+        """Takes a window's last reading."""
+        if not self.here:
+            return
+        if window.sync:
+            frameworks.wait()
+        if window.precise:
+            last, aligned = self._sampler.end_precisely()
+        else:
+            last, aligned = self._sampler.read(), frozenset()
+        with self._lock:
+            if window in self._windows:
+                self._windows.remove(window)
+                self._add_gaps(sampler.cut(self._last, last).gaps)
+                window.last, window.aligned = last, window.aligned & aligned
+
+    def run_of(self, window: Window) -> Run:
+        """A window as a run of its own."""
+        run = self._as_run()
+        if window.first is None:
+            return replace(run, entries=(), gaps=(), duration_s=0.0)
+        last = window.last or (self._sampler.read() if self.here else self._last)
+        start_ns, end_ns = self._wall(window.first.ns), self._wall(last.ns)
+        entries, gaps = windows.entries(window, last, self._sampler.domains, attribute, start_ns, self._intensity)
+        dated = (replace(g, start_ns=self._wall(g.start_ns), end_ns=self._wall(g.end_ns)) for g in gaps)
+        earlier = (g for g in run.gaps if g.start_ns < end_ns and g.end_ns > start_ns)
+        return replace(
+            run,
+            state="running" if window.is_open else "finished",
+            started_ns=start_ns,
+            duration_s=(last.ns - window.first.ns) / 1e9,
+            entries=ledger.across(self._prices, entries),
+            gaps=tuple(dict.fromkeys((*earlier, *dated))),
+            overhead_s=0.0,
+        )
 
     @property
     def here(self) -> bool:
@@ -201,7 +280,10 @@ class Tracker:
         self._state = state
         for task in self._tasks:
             task.last = self._last
+        for window in self._windows:
+            window.last = self._last
         self._tasks.clear()
+        self._windows.clear()
         self._facts = {**self._now(), **self._facts, **self._own_facts()}
         self._note_others(self._facts.get("gpu_others", {}))
         self._final = self._as_run()
@@ -225,6 +307,10 @@ class Tracker:
         if len(self._notes) > len(self._final.notes):
             self._final = replace(self._final, notes=tuple(self._notes))
             self._save(_PATIENCE_S)
+
+    def _wait_for_gpus(self) -> None:
+        if self.settings.sync:
+            frameworks.wait()
 
     def _prepare(self) -> None:
         """What a run notes once: place, price, environment."""
@@ -400,11 +486,7 @@ class Tracker:
     def _add_gaps(self, gaps: tuple[Gap, ...]) -> None:
         for gap in gaps:
             start_ns, end_ns = self._wall(gap.start_ns), self._wall(gap.end_ns)
-            last = next((g for g in reversed(self._gaps) if g.domain_id == gap.domain_id), None)
-            if last is not None and last.end_ns == start_ns and last.reason == gap.reason:
-                self._gaps.remove(last)
-                start_ns = last.start_ns
-            self._gaps.append(Gap(gap.domain_id, start_ns, end_ns, gap.reason))
+            ledger.add_gap(self._gaps, Gap(gap.domain_id, start_ns, end_ns, gap.reason))
 
     def _wall(self, ns: int) -> int:
         """A monotonic instant as Unix time; the run keeps one pair of both clocks, so a stepped clock moves nothing."""
@@ -550,6 +632,12 @@ def _check(settings: Settings) -> None:
                 check(settings)
 
 
+def _anchored(settings: Settings) -> Settings:
+    """Files go where they would have gone at the start, wherever the program goes meanwhile."""
+    writes = bool(settings.exporters)
+    return replace(settings, output_dir=os.path.abspath(settings.output_dir)) if writes else settings
+
+
 def _add(book: dict[str, Usage], usages: Iterable[Usage]) -> None:
     """Adds usages to what a book by domain holds."""
     for usage in usages:
@@ -638,6 +726,18 @@ class Measurement:
         """A part of the block, as a context manager."""
         return self._tracker.start_task(name)
 
+    def window(self, name: str, *, precise: bool = False, sync: bool | None = None) -> Window:
+        """A part that may lie across others, as a context manager."""
+        return self._tracker.window(name, precise=precise, sync=sync)
+
+    def begin_window(self, name: str, *, precise: bool = False, sync: bool | None = None) -> None:
+        """Begins a window that `end_window(name)` ends, from any thread."""
+        self._tracker.begin_window(name, precise=precise, sync=sync)
+
+    def end_window(self, name: str) -> Window:
+        """Ends the window of that name that began last, and gives it. Raises WindowError where none is open."""
+        return self._tracker.end_window(name)
+
     def __str__(self) -> str:
         return str(plugins.load("reports", "terminal")(self.run))
 
@@ -648,6 +748,33 @@ def measure(project: str | None = None, **options: Any) -> Measurement:
     `options` are the settings; a wrong one raises SettingsError here, before the block.
     """
     return Measurement(Tracker(resolve({"project": project, **options})))
+
+
+def begin_window(name: str, *, precise: bool = False, sync: bool | None = None) -> None:
+    """Begins a window of the measurement that goes on; of the last one begun, where there are several.
+
+    Raises WindowError where none does.
+    """
+    _current().begin_window(name, precise=precise, sync=sync)
+
+
+def end_window(name: str) -> Window:
+    """Ends the window of that name that began last, and gives it. Raises WindowError where none is open."""
+    holding = [tracker for tracker in _by_start() if any(w.name == name for w in tracker._windows)]
+    return (holding[-1] if holding else _current()).end_window(name)
+
+
+def _current() -> Tracker:
+    trackers = _by_start()
+    if not trackers:
+        raise WindowError("Nothing is measured now, so there is no window. Begin with carbonwatch.measure().")
+    return trackers[-1]
+
+
+def _by_start() -> list[Tracker]:
+    """Those that measure in this process, the latest last."""
+    running = [tracker for tracker in list(_running) if tracker.here and tracker._state == "running"]
+    return sorted(running, key=lambda tracker: tracker._first.ns)
 
 
 def _new_id(now_ns: int) -> str:
@@ -663,4 +790,4 @@ def _stop_all() -> None:
     """A program that ends without `stop()` leaves a finished run."""
     failed = hasattr(sys, "last_value") and not hasattr(sys, "ps1")  # a session goes on after an error
     for tracker in list(_running):
-        tracker.stop("failed" if failed else "finished")
+        tracker.stop("failed" if failed else "finished", sync=False)  # what is still queued ends with the program

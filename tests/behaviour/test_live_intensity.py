@@ -61,19 +61,19 @@ def test_what_is_kept_is_what_was_given_back(source: Source, tmp_path: Path) -> 
     )
 
 
-def test_a_task_is_priced_as_its_run_is(source: Source, tmp_path: Path) -> None:
+def test_a_task_and_a_window_are_priced_as_their_run_is(source: Source, tmp_path: Path) -> None:
     answer(source, 123.0)
     code = """
 t = tracker()
 with t:
-    with t.start_task("load") as load: time.sleep(0.12)
-for run in (load.run, t.run.only("load")):
+    with t.start_task("load") as load, t.window("step") as step: time.sleep(0.12)
+for run in (load.run, t.run.only("load"), step.run):
     print(run.covered, *{intensity.g_per_kwh for intensity in run.intensities})
 print(load.run.energy_j == t.run.only("load").energy_j)
 """
     ended = measured(code, tmp_path, source)
 
-    assert ended.said.splitlines() == ["1.0 123.0", "1.0 123.0", "True"], ended.errors
+    assert ended.said.splitlines() == ["1.0 123.0", "1.0 123.0", "1.0 123.0", "True"], ended.errors
 
 
 def test_codecarbon_s_tasks_are_priced_as_their_run_is(source: Source, tmp_path: Path) -> None:

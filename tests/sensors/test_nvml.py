@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import logging
 import os
+import random
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,8 +14,9 @@ import pytest
 
 from carbonwatch.activity.nvml import follow
 from carbonwatch.errors import SensorUnavailable, SettingsError
-from carbonwatch.model import Domain
+from carbonwatch.model import Domain, Figure
 from carbonwatch.sampler import Sampler
+from carbonwatch.sensors._polled import Polled
 from carbonwatch.sensors.nvml import NvmlMeter, detect
 from carbonwatch.settings import Settings, resolve
 from carbonwatch.tracker import Tracker
@@ -32,8 +36,16 @@ class Machine:
         self.meters: list[NvmlMeter] = []
 
     def meter(self, *gpus: str, environ: Mapping[str, str] | None = None) -> NvmlMeter:
-        self.meters.append(detect(Settings(gpus=gpus), environ=environ or {}, sleep=self.advance))
+        wall_ns = lambda: self.ns  # noqa: E731 - the fake's clock begins at nothing
+        self.meters.append(
+            detect(
+                Settings(gpus=gpus), environ=environ or {}, sleep=self.advance, wall_ns=wall_ns, poll=self.no_process
+            )
+        )
         return self.meters[-1]
+
+    def no_process(self, sums: list[list[list[str]]], every_s: float) -> Polled:
+        raise OSError("nothing beside this test reads its cards")
 
     def advance(self, seconds: float) -> None:
         self.ns += round(seconds * S)
@@ -60,7 +72,7 @@ def test_a_card_that_counts_energy_is_read_by_its_counter(machine: Machine) -> N
     meter = machine.meter()
 
     source = "NVIDIA A100-SXM4-40GB (NVML energy counter)"
-    assert meter.domains == (Domain("nvml:GPU-3f2a", "gpu", "measured", source, None, (-0.05, 0.05)),)
+    assert meter.domains == (Domain("nvml:GPU-3f2a", "gpu", "measured", source, error=(-0.05, 0.05), period_s=0.1),)
     assert meter.rejected == {}
 
 
@@ -72,6 +84,58 @@ def test_a_card_without_a_counter_is_read_by_its_power_and_its_error_is_wider(ma
 
     source = "Tesla K80 (NVML power, integrated between reads)"
     assert meter.domains == (Domain("nvml:GPU-k80", "gpu", "measured", source, None, (-0.2, 0.2)),)
+
+
+def test_a_card_without_a_counter_whose_driver_keeps_samples_is_read_by_these(machine: Machine) -> None:
+    card = machine.nvml.add("GPU-p100", "Tesla P100")
+    machine.nvml.fail(card, "energy", machine.nvml.NOT_SUPPORTED)
+    machine.nvml.keep_samples(card, 0.02)
+    machine.advance(1)
+
+    meter = machine.meter()
+
+    source = "Tesla P100 (NVML power samples, integrated)"
+    assert meter.domains == (Domain("nvml:GPU-p100", "gpu", "measured", source, error=(-0.1, 0.1)),)
+    assert meter.tick_s == 1.0
+
+
+def test_a_card_without_a_counter_that_tells_its_mean_power_is_read_twice_a_second(machine: Machine) -> None:
+    card = machine.nvml.add("GPU-x")
+    machine.nvml.fail(card, "energy", machine.nvml.NOT_SUPPORTED)
+    machine.nvml.tell_mean(card)
+
+    meter = machine.meter()
+
+    assert meter.domains[0].source.endswith("(NVML mean power of each second, integrated)")
+    assert meter.tick_s == 0.5
+
+
+def test_a_gpu_that_tells_nothing_on_a_module_that_does_is_read_as_the_whole_module(machine: Machine) -> None:
+    card = machine.nvml.add("GPU-gh", "NVIDIA GH200 480GB", power_w=300)
+    for call in ("energy", "power"):
+        machine.nvml.fail(card, call, machine.nvml.NOT_SUPPORTED)
+    machine.nvml.add_scope(card, machine.nvml.MODULE, 150)
+    meter = machine.meter()
+    first = machine.read()
+    machine.advance(10)
+    (id_,) = first
+
+    assert (id_, meter.domains[0].component) == ("nvml:GPU-gh:module", "system")
+    assert machine.read()[id_] - first[id_] == 4500 * S
+
+
+def test_what_holds_the_gpu_and_what_is_inside_it_are_not_added_to_it(machine: Machine) -> None:
+    card = machine.nvml.add("GPU-gh")
+    machine.nvml.add_scope(card, machine.nvml.MODULE, 150)
+    machine.nvml.add_scope(card, machine.nvml.MEMORY, 40)
+
+    meter = machine.meter()
+
+    assert [d.id for d in meter.domains] == ["nvml:GPU-gh"]
+    assert meter.rejected == {
+        "nvml:GPU-gh:module": "holds nvml:GPU-gh and a CPU with its memory, which are counted for themselves",
+        "nvml:GPU-gh:memory": "inside nvml:GPU-gh",
+    }
 
 
 def test_a_counter_that_stands_still_while_power_flows_is_no_zero(
@@ -218,6 +282,148 @@ def test_power_that_rises_evenly_is_integrated_exactly(machine: Machine) -> None
     assert counted == {"nvml:GPU-a": 500 * S}
 
 
+def test_samples_show_what_happened_between_two_reads(machine: Machine) -> None:
+    card = machine.nvml.add(power_w=50)
+    machine.nvml.fail(card, "energy", machine.nvml.NOT_SUPPORTED)
+    machine.nvml.keep_samples(card, 0.02)
+    machine.advance(1)
+    machine.meter()
+    first_nj = machine.read()["nvml:GPU-a"]
+    for power_w, seconds in ((50, 0.5), (350, 0.3), (50, 1.2)):  # a burst that a read a second does not see
+        machine.nvml.set_power(card, power_w)
+        machine.advance(seconds)
+
+    assert (machine.read()["nvml:GPU-a"] - first_nj) / S == pytest.approx(190, abs=3)  # one step of the grid
+
+
+def test_samples_count_up_to_the_instant_of_the_read_and_never_back(machine: Machine) -> None:
+    card = machine.nvml.add(power_w=300)
+    machine.nvml.fail(card, "energy", machine.nvml.NOT_SUPPORTED)
+    machine.nvml.keep_samples(card, 0.1)
+    machine.advance(1)
+    machine.meter()
+    counts = [machine.read()["nvml:GPU-a"]]
+    for power_w in (300, 60, 60, 60, 300):
+        machine.nvml.set_power(card, power_w)
+        machine.advance(0.07)
+        counts.append(machine.read()["nvml:GPU-a"])
+
+    assert counts[1] - counts[0] == 21 * S
+    assert counts == sorted(counts)
+
+
+def test_samples_go_on_after_the_clock_was_set_back(machine: Machine) -> None:
+    card = machine.nvml.add(power_w=100)
+    machine.nvml.fail(card, "energy", machine.nvml.NOT_SUPPORTED)
+    machine.nvml.keep_samples(card, 0.02)
+    machine.advance(100)
+    off_ns = [0]
+    meter = detect(
+        Settings(), environ={}, sleep=machine.advance, wall_ns=lambda: machine.ns - off_ns[0], poll=machine.no_process
+    )
+    machine.meters.append(meter)
+    first_nj = meter.read(machine.ns)["nvml:GPU-a"]
+    off_ns[0] = 3600 * S
+    for _ in range(3):
+        machine.advance(1)
+        count_nj = meter.read(machine.ns)["nvml:GPU-a"]
+
+    assert count_nj - first_nj == 300 * S
+    assert meter.failed == {}
+
+
+def test_a_driver_that_takes_no_samples_any_more_leaves_a_gap(machine: Machine) -> None:
+    card = machine.nvml.add(power_w=100)
+    machine.nvml.fail(card, "energy", machine.nvml.NOT_SUPPORTED)
+    machine.nvml.keep_samples(card, 0.02)
+    machine.advance(1)
+    meter = machine.meter()
+    machine.read()
+    machine.nvml.keep_samples(card, 3600)
+    machine.advance(6)
+
+    assert machine.read() == {}
+    assert meter.failed == {"nvml:GPU-a": "NVML: the driver takes no samples of its power"}
+
+
+def test_the_mean_of_each_second_leaves_no_moment_out(machine: Machine) -> None:
+    card = machine.nvml.add(power_w=50)
+    machine.nvml.fail(card, "energy", machine.nvml.NOT_SUPPORTED)
+    machine.nvml.tell_mean(card)
+    machine.meter()
+    machine.advance(2)
+    first_nj = machine.read()["nvml:GPU-a"]
+    for tenth in range(50):  # bursts of a tenth of a second, between reads
+        machine.nvml.set_power(card, 350 if tenth in (2, 17, 31) else 50)
+        machine.advance(0.1)
+        if tenth % 5 == 4:
+            machine.read()
+
+    assert (machine.read()["nvml:GPU-a"] - first_nj) / S == pytest.approx(250 + 3 * 30, rel=0.01)
+
+
+OLD_CARD = """
+import os, time
+from carbonwatch.sensors.nvml import detect
+from carbonwatch.settings import Settings
+
+meter = detect(Settings(), environ=os.environ)
+(id_,) = [domain.id for domain in meter.domains]
+
+
+def count():
+    while True:
+        ns = time.monotonic_ns()
+        counts = meter.read(ns)
+        if id_ in counts:
+            return ns, counts[id_]
+        time.sleep(0.01)
+
+
+first = count()
+time.sleep(0.1)
+last = count()
+print(meter.domains[0].source, "|", (last[1] - first[1]) / (last[0] - first[0]))
+meter.close()
+"""
+
+
+def test_a_card_that_tells_single_moments_alone_is_read_by_a_process_of_its_own(nvml_library: Path) -> None:
+    environ = {
+        **{k: v for k, v in os.environ.items() if k != "CUDA_VISIBLE_DEVICES"},
+        "LD_LIBRARY_PATH": str(nvml_library.parent),
+        "FAKE_NVML_CARDS": "1",
+        "FAKE_NVML_NO_COUNTER": "1",
+    }
+
+    done = subprocess.run([sys.executable, "-c", OLD_CARD], env=environ, capture_output=True, text=True, timeout=60)
+
+    source, _, power_w = done.stdout.partition(" | ")
+    assert source == "NVIDIA A100-SXM4-40GB (NVML power, integrated from 20 reads a second)", done.stderr
+    assert float(power_w) == pytest.approx(400)
+
+
+def test_where_no_process_can_be_started_power_is_read_with_the_samples(
+    machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    card = machine.nvml.add()
+    machine.nvml.fail(card, "energy", machine.nvml.NOT_SUPPORTED)
+
+    assert machine.meter().domains[0].source.endswith("(NVML power, integrated between reads)")
+    assert "nothing beside this test reads its cards" in caplog.text
+
+
+def test_a_process_that_can_not_read_the_cards_is_let_go(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
+    card = machine.nvml.add()
+    machine.nvml.fail(card, "energy", machine.nvml.NOT_SUPPORTED)
+
+    meter = detect(Settings(), environ={}, sleep=machine.advance)  # the fake library is in this process alone
+    machine.meters.append(meter)
+
+    assert meter.domains[0].source.endswith("(NVML power, integrated between reads)")
+    assert "a process of its own can't read it" in caplog.text
+
+
 def test_each_card_counts_its_own(machine: Machine) -> None:
     machine.nvml.add("GPU-a", power_w=100)
     machine.nvml.add("GPU-b", power_w=300)
@@ -308,6 +514,122 @@ def test_closing_gives_the_library_back_and_later_reads_give_nothing(machine: Ma
 
     assert machine.nvml.opened == 0
     assert machine.read() == {}
+
+
+# windows
+
+
+class Load:
+    """A load that jumps between 60 and 300 W at random on all cards, and what it has really used."""
+
+    def __init__(self, machine: Machine, cards: int) -> None:
+        self.machine, self.cards = machine, cards
+        self.chance = random.Random(20)
+        self.power_w, self.left_s, self.used_j = 60.0, 0.0, 0.0
+
+    def advance(self, seconds: float) -> None:
+        while seconds > 0:
+            if self.left_s <= 0:
+                self.power_w, self.left_s = 360.0 - self.power_w, self.chance.expovariate(1 / 0.15)
+                for card in range(self.cards):
+                    self.machine.nvml.set_power(card, self.power_w)
+            step_s = min(seconds, self.left_s)
+            self.machine.advance(step_s)
+            self.used_j += self.power_w * step_s
+            self.left_s, seconds = self.left_s - step_s, seconds - step_s
+
+
+def measured_windows(
+    machine: Machine, errors: Mapping[str, float], longest_s: float, *, precise: bool
+) -> Iterator[tuple[str, float, Figure]]:
+    """Many windows of a second and more: for each card its id, the truth and what is said."""
+    for uuid, error in errors.items():
+        card = machine.nvml.add(uuid, power_w=60, latch_s=0.1)
+        machine.nvml.set_error(card, error)
+    load = Load(machine, len(errors))
+    meter = machine.meter()
+    sampler = Sampler([meter], [], clock=lambda: machine.ns, sleep=load.advance, thread=False)
+    settings = Settings(store="none", g_per_kwh=100.0, scope="machine")
+    with Tracker(settings, meters=sampler, environ={}) as tracker:
+        for _ in range(200):
+            load.advance(load.chance.uniform(0, 0.3))
+            sampler.tick()
+            window = tracker.window("step", precise=precise)
+            before_j = load.used_j
+            load.advance(load.chance.uniform(1.0, longest_s))
+            truth_j = load.used_j - before_j
+            for entry in window.end().run.entries:
+                yield entry.usage.domain.id, truth_j, entry.usage.part("machine", window.duration_s)
+
+
+@pytest.mark.parametrize("longest_s", [1.01, 3.0])
+def test_19_windows_in_20_of_a_second_and_more_lie_within_what_they_say(machine: Machine, longest_s: float) -> None:
+    errors = {f"GPU-{n}": error for n, error in enumerate((-0.045, -0.02, 0.0, 0.02, 0.045))}
+
+    within = [
+        said.low <= truth_j <= said.high
+        for _, truth_j, said in measured_windows(machine, errors, longest_s, precise=False)
+    ]
+
+    assert len(within) == 1000
+    assert sum(within) / len(within) >= 0.95
+
+
+def test_a_precise_window_of_a_second_on_a_counter_of_a_tenth_is_off_by_less_than_two_hundredths(
+    machine: Machine,
+) -> None:
+    found = list(measured_windows(machine, {"GPU-a": 0.0}, 1.1, precise=True))
+
+    squares = [(said.value / truth_j - 1) ** 2 for _, truth_j, said in found]
+
+    assert (sum(squares) / len(squares)) ** 0.5 <= 0.02
+    assert sum(said.low <= truth_j <= said.high for _, truth_j, said in found) / len(found) >= 0.95
+
+
+def test_precise_windows_of_cards_of_several_errors_lie_within_what_they_say(machine: Machine) -> None:
+    errors = {f"GPU-{n}": error for n, error in enumerate((-0.045, 0.0, 0.045))}
+
+    within = [
+        said.low <= truth_j <= said.high for _, truth_j, said in measured_windows(machine, errors, 3, precise=True)
+    ]
+
+    assert sum(within) / len(within) >= 0.95
+
+
+def test_a_precise_window_in_real_time_is_about_right_on_any_machine(
+    nvml: FakeNvml, no_rapl: dict[str, object]
+) -> None:
+    nvml.add(power_w=100, latch_s=0.02)
+    nvml.use_real_time()
+    with Tracker(resolve({**no_rapl, "scope": "machine"})) as tracker, tracker.window("step", precise=True) as window:
+        began_s = time.process_time()
+        while time.process_time() < began_s + 0.1:
+            pass
+
+    assert window.energy_j == pytest.approx(100 * window.duration_s, abs=4)  # two latches, if a stall left it at that
+
+
+def test_a_driver_that_is_loaded_again_inside_a_window_is_its_gap(machine: Machine) -> None:
+    card = machine.nvml.add(power_w=100)
+    machine.nvml.set_counted(card, 5_000_000)
+    sampler = Sampler([machine.meter()], [], clock=lambda: machine.ns, sleep=machine.advance, thread=False)
+    with Tracker(Settings(store="none", g_per_kwh=100.0), meters=sampler, environ={}) as tracker:
+        window = tracker.window("step")
+        machine.advance(5)
+        machine.nvml.unload_driver()
+        machine.advance(1)
+        sampler.tick()
+        machine.nvml.load_driver()
+        machine.advance(1)
+        sampler.tick()
+        machine.advance(5)
+        window.end()
+
+    assert [g.reason for g in window.run.gaps] == [
+        "NVML: Driver Not Loaded",
+        "its register was set back: this step is not counted",
+    ]
+    assert window.run.energy("machine").value == pytest.approx(500, abs=10)  # of the time after
 
 
 # from the card to the run

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from typing import Any
 
 # about this process itself, or not to be caught; every other one is meant for the program
@@ -50,13 +51,13 @@ def release_signals(mask: set[Any]) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def run(path: str, command: list[str], mask: set[Any]) -> int:
+def run(path: str, command: list[str], mask: set[Any], told: Callable[[int], object] = lambda _: None) -> int:
     """Runs a program to its end, with the signal mask given. Gives its exit code, or a signal's number below zero.
 
-    Raises OSError where it can't be started.
+    `told` is called with each signal that came meanwhile. Raises OSError where it can't be started.
     """
     if not hasattr(os, "posix_spawn"):
-        return _run_on_windows(command)
+        return _run_on_windows(command, told)
     pid = _spawn(path, command, mask)
     while True:
         number, sender = _next_signal()
@@ -64,7 +65,9 @@ def run(path: str, command: list[str], mask: set[Any]) -> int:
             status = _ended(pid)
             if status is not None:
                 return os.waitstatus_to_exitcode(status)
-        elif sender is not None and sender != pid:
+            continue
+        told(number)
+        if sender is not None and sender != pid:
             _pass_on(pid, number)
 
 
@@ -153,7 +156,7 @@ def _pass_on(pid: int, number: int) -> None:
         pass
 
 
-def _run_on_windows(command: list[str]) -> int:
+def _run_on_windows(command: list[str], told: Callable[[int], object] = lambda _: None) -> int:
     import subprocess
 
     program = subprocess.Popen(command, close_fds=False)
@@ -161,4 +164,4 @@ def _run_on_windows(command: list[str]) -> int:
         try:
             return program.wait()
         except KeyboardInterrupt:  # the console has told the program too
-            continue
+            told(signal.SIGINT)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from carbonwatch.model import Domain, Run, State
     from carbonwatch.sampler import Sampler
     from carbonwatch.tracker import Task
+    from carbonwatch.windows import Window
 
     F = TypeVar("F", bound=Callable[..., Any])
 
@@ -122,6 +123,15 @@ class EmissionsTracker:
         if len(self._unwritten) >= _TASKS_AT_ONCE:
             self._write_tasks()
         return data
+
+    def begin_window(self, name: str, *, precise: bool = False, sync: bool | None = None) -> None:
+        """Begins a part that may lie across others; starts the tracker if it has not started."""
+        self.start()
+        self._tracker.begin_window(name, precise=precise, sync=sync)
+
+    def end_window(self, name: str) -> Window:
+        """Ends the window of that name that began last, and gives it. Raises WindowError where none is open."""
+        return self._tracker.end_window(name)
 
     @property
     def run(self) -> Run:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from carbonwatch import embodied
+from carbonwatch import embodied, sweeps
 from carbonwatch.model import Component, Domain, Entry, Figure, Gap, Intensity, Part, Place, Quality, Run
 from carbonwatch.units import (
     NS_PER_S,
@@ -253,6 +253,7 @@ def details(run: Run) -> list[tuple[str, list[str]]]:
         ("Marginal", _marginal(run)),
         ("Embodied", _embodied(run)),
         ("Sources", _sources(run)),
+        ("Sweep", sweeps.told(run)),
         ("Not read", _gaps(run)),
         ("Notes", list(run.notes)),
         ("Tracker", [_overhead(run)]),

@@ -1,8 +1,9 @@
 """NVIDIA GPUs, through the driver's management library (NVML).
 
-From Volta on, a board counts its energy in millijoules since the driver was loaded; older ones, and some parts of
-Grace-Hopper machines, tell their power alone, which is integrated between reads. A board is metered whole, also
-where MIG instances share it. Only boards that the program can see are read.
+From Volta on, a board counts its energy in millijoules since the driver was loaded. Of others the power is added up:
+from the samples that the driver keeps, else from its mean of the last second, else as a process beside the program
+reads it, 20 times a second. Where only the module of a Grace-Hopper machine tells its power, that is read, with the
+CPU in it. A board is metered whole, also where MIG instances share it. Only boards that the program can see are read.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 from carbonwatch.errors import SensorUnavailable, Unavailable
-from carbonwatch.model import Domain
-from carbonwatch.nvidia import Board, Nvml, choose, open_nvml
+from carbonwatch.model import Component, Domain
+from carbonwatch.nvidia import MEMORY, MODULE, Board, Nvml, choose, open_nvml
 from carbonwatch.sensors._counter import WrappingCounter
+from carbonwatch.sensors._polled import Polled
 from carbonwatch.sensors._power import PowerIntegral
 from carbonwatch.settings import Settings
+from carbonwatch.units import NS_PER_S
 
 log = logging.getLogger(__name__)
 
@@ -28,17 +32,34 @@ _COUNTER_ERROR = (-0.05, 0.05)
 # 2312.02741, where good practice cut errors by 35 % on average, 65 % at most). Wide on purpose.
 _POWER_ERROR = (-0.2, 0.2)
 
+# Samples are 20 to 100 ms apart: what the sensor promises, and as much again for what lies between.
+_SAMPLES_ERROR = (-0.1, 0.1)
+
+Poll = Callable[[list[list[list[str]]], float], Polled]
+
 _MAX_POWER_W = 5000  # no board draws as much; more than that is a counter set to something else
 _NO_WRAP = 1 << 64  # millijoules: a step back is a driver that was loaded again
 _NJ_PER_MJ = (1_000_000, 1)
 
 # Counters are renewed every 20 to 100 ms. One that stands still for longer while power flows does not count.
+_PERIOD_S = 0.1
 _PATIENCE_S = 0.25
 _LOOK_AGAIN_S = 0.005
 
+_MEAN_OF_NS = NS_PER_S
+_MEAN_TICK_S = 0.5  # half of what it is the mean of: no moment is left out, and none counts twice
+_SAMPLES_TICK_S = 1.0  # the driver keeps some seconds of them
+_POLL_S = 0.05  # single moments: about as often as the sensor is renewed
+_SAMPLES_END_NS = 5 * NS_PER_S  # without any for so long, nobody takes samples any more
+
 
 def detect(
-    settings: Settings, *, environ: Mapping[str, str] | None = None, sleep: Callable[[float], object] = time.sleep
+    settings: Settings,
+    *,
+    environ: Mapping[str, str] | None = None,
+    sleep: Callable[[float], object] = time.sleep,
+    wall_ns: Callable[[], int] = time.time_ns,
+    poll: Poll = Polled,
 ) -> NvmlMeter:
     """A meter of every GPU that the program can see. Raises SettingsError if `gpus` names one that is not there."""
     environ = os.environ if environ is None else environ
@@ -48,7 +69,7 @@ def detect(
         remedy = error.remedy or ("Leave out the setting gpus." if settings.gpus else "")
         raise SensorUnavailable(error.reason, remedy) from error
     try:
-        return _meter(nvml, settings, environ, sleep)
+        return _meter(nvml, settings, environ, sleep, wall_ns, poll)
     except BaseException:
         nvml.close()
         raise
@@ -57,7 +78,11 @@ def detect(
 class NvmlMeter:
     """The boards that are counted."""
 
-    def __init__(self, nvml: Nvml, cards: list[EnergyCard | PowerCard], rejected: Mapping[str, str]) -> None:
+    def __init__(
+        self, nvml: Nvml, cards: list[Card], rejected: Mapping[str, str], polled: Polled | None = None
+    ) -> None:
+        self._polled = polled
+        self.tick_s = min((card.tick_s for card in cards if card.tick_s), default=None)
         self.domains = tuple(card.domain for card in cards)
         self.rejected = rejected
         self.failed: Mapping[str, str] = {}
@@ -84,13 +109,34 @@ class NvmlMeter:
         """Gives the library back."""
         self._cards = []
         self._nvml.close()
+        if self._polled is not None:
+            self._polled.close()
+
+
+class Card(Protocol):
+    """A board, and how it is read."""
+
+    domain: Domain
+
+    @property
+    def tick_s(self) -> float | None:
+        """How often it has to be read; None: as often as anybody likes."""
+
+    @property
+    def doubt(self) -> str:
+        """What is wrong with the last step; empty if nothing is."""
+
+    def count(self, ns: int) -> int:
+        """Nanojoules counted so far. Raises Unavailable."""
 
 
 class EnergyCard:
     """A board that counts its energy."""
 
+    tick_s: float | None = None
+
     def __init__(self, nvml: Nvml, board: Board) -> None:
-        self.domain = _domain(board, "NVML energy counter", _COUNTER_ERROR)
+        self.domain = _domain(board, "NVML energy counter", _COUNTER_ERROR, period_s=_PERIOD_S)
         self._nvml = nvml
         self._uuid = board.uuid
         self._counter = WrappingCounter(_NO_WRAP, max_power_w=_MAX_POWER_W, nj_per_tick=_NJ_PER_MJ)
@@ -107,38 +153,170 @@ class PowerCard:
     """A board that tells its power alone."""
 
     doubt = ""
+    tick_s = None
 
     def __init__(self, nvml: Nvml, board: Board) -> None:
         self.domain = _domain(board, "NVML power, integrated between reads", _POWER_ERROR)
+        self.board = board
         self._nvml = nvml
-        self._uuid = board.uuid
         self._integral = PowerIntegral()
 
     def count(self, ns: int) -> int:
-        return self._integral.advance(self._nvml.power_mw(self._uuid, ns) * 1000, ns)
+        return self._integral.advance(self._nvml.power_mw(self.board.uuid, ns) * 1000, ns)
 
 
-def _meter(nvml: Nvml, settings: Settings, environ: Mapping[str, str], sleep: Callable[[float], object]) -> NvmlMeter:
+class PolledCard:
+    """A board that tells its power alone, read often by a process of its own."""
+
+    doubt = ""
+    tick_s = None
+
+    def __init__(self, board: Board, polled: Polled, index: int) -> None:
+        self.domain = _domain(board, "NVML power, integrated from 20 reads a second", _SAMPLES_ERROR)
+        self._polled = polled
+        self._index = index
+
+    def count(self, ns: int) -> int:
+        return self._polled.count(self._index, ns)
+
+
+class MeanCard:
+    """A board, or the module that it is on, of which the mean power of the last second is told."""
+
+    doubt = ""
+    tick_s = _MEAN_TICK_S
+
+    def __init__(self, domain: Domain, power_mw: Callable[[int], int]) -> None:
+        self.domain = domain
+        self._power_mw = power_mw
+        self._integral = PowerIntegral()
+        self._shown_nj = 0
+
+    def count(self, ns: int) -> int:
+        """Up to the middle of that second it is known; from there on, it is taken to have gone on."""
+        power_mw = self._power_mw(ns)
+        known_nj = self._integral.advance(power_mw * 1000, ns - _MEAN_OF_NS // 2)
+        # the first reading's second lies before it: then as much is ahead of the count as at the end
+        self._shown_nj = max(self._shown_nj, known_nj + power_mw * _MEAN_OF_NS // 2000)
+        return self._shown_nj
+
+
+class SampledCard:
+    """A board of whose power the driver keeps samples."""
+
+    doubt = ""
+    tick_s = _SAMPLES_TICK_S
+
+    def __init__(self, nvml: Nvml, board: Board, wall_ns: Callable[[], int]) -> None:
+        self.domain = _domain(board, "NVML power samples, integrated", _SAMPLES_ERROR)
+        self._nvml = nvml
+        self._uuid = board.uuid
+        self._wall_ns = wall_ns
+        self._integral = PowerIntegral()
+        self._last_us = 0
+        self._last_ns: int | None = None
+        self._last_mw = self._known_nj = self._shown_nj = 0
+
+    def count(self, ns: int) -> int:
+        """Up to the newest sample it is known; from there on, power is taken to have gone on."""
+        now_us = self._wall_ns() // 1000
+        self._last_us = min(self._last_us, now_us)  # a clock that was set back
+        samples = self._nvml.power_samples(self._uuid, ns, self._last_us)
+        for at_us, power_mw in samples[-1:] if self._last_ns is None else samples:
+            # counting begins with the first reading, at the power that was told last
+            earliest_ns = ns if self._last_ns is None else self._last_ns
+            at_ns = max(earliest_ns, min(ns, ns - (now_us - at_us) * 1000))
+            self._known_nj = self._integral.advance(power_mw * 1000, at_ns)
+            self._last_us, self._last_ns, self._last_mw = at_us, at_ns, power_mw
+        if self._last_ns is None or ns - self._last_ns > _SAMPLES_END_NS:
+            raise Unavailable("NVML: the driver takes no samples of its power")
+        self._shown_nj = max(self._shown_nj, self._known_nj + self._last_mw * (ns - self._last_ns) // 1000)
+        return self._shown_nj
+
+
+def _meter(
+    nvml: Nvml,
+    settings: Settings,
+    environ: Mapping[str, str],
+    sleep: Callable[[float], object],
+    wall_ns: Callable[[], int],
+    poll: Poll,
+) -> NvmlMeter:
     choice = choose(nvml, settings.gpus, environ)
     if choice.doubt:
         log.warning(choice.doubt)
     rejected = dict(choice.rejected)
     moving = _moving(nvml, choice.boards, sleep)
-    cards: list[EnergyCard | PowerCard] = []
+    cards: list[Card] = []
     for board in choice.boards:
-        if board in moving:
-            cards.append(EnergyCard(nvml, board))
-            continue
         try:
-            nvml.power_mw(board.uuid)
+            cards.append(EnergyCard(nvml, board) if board in moving else _by_power(nvml, board, wall_ns))
+            rejected.update(_other_scopes(nvml, board, cards[-1].domain))
         except Unavailable as error:
             rejected[board.id] = f"it tells neither energy nor power ({error.reason})"
-        else:
-            cards.append(PowerCard(nvml, board))
     if not cards:
         reasons = "; ".join(f"{id_}: {why}" for id_, why in rejected.items())
         raise SensorUnavailable(f"None of the NVIDIA GPUs is read ({reasons or 'the driver lists none'}).")
-    return NvmlMeter(nvml, cards, rejected)
+    cards, polled = _polled(cards, poll)
+    return NvmlMeter(nvml, cards, rejected, polled)
+
+
+def _polled(cards: list[Card], poll: Poll) -> tuple[list[Card], Polled | None]:
+    """The cards, with those that tell single moments alone read by a process of its own, where that can be."""
+    moments = [card for card in cards if isinstance(card, PowerCard)]
+    if not moments:
+        return cards, None
+    try:
+        polled = poll([[[f"nvml:{card.board.uuid}"]] for card in moments], _POLL_S)
+    except OSError as error:
+        log.warning("GPUs' power is read once a sample, since no process can be started for it: %s", error)
+        return cards, None
+    if not polled.wait():
+        polled.close()
+        log.warning("GPUs' power is read once a sample, since a process of its own can't read it")
+        return cards, None
+    found = (PolledCard(c.board, polled, moments.index(c)) if isinstance(c, PowerCard) else c for c in cards)
+    return list(found), polled
+
+
+def _by_power(nvml: Nvml, board: Board, wall_ns: Callable[[], int]) -> Card:
+    """The best way to add up the power of a board that has no counter. Raises Unavailable if it does not tell it."""
+    uuid = board.uuid
+    if _answers(lambda: nvml.power_samples(uuid, 0, 0)):
+        return SampledCard(nvml, board, wall_ns)
+    if _answers(lambda: nvml.average_mw(uuid)):
+        domain = _domain(board, "NVML mean power of each second, integrated", _POWER_ERROR)
+        return MeanCard(domain, lambda ns: nvml.average_mw(uuid, ns))
+    try:
+        nvml.power_mw(uuid)
+    except Unavailable:
+        return _module(nvml, board)
+    return PowerCard(nvml, board)
+
+
+def _module(nvml: Nvml, board: Board) -> Card:
+    """The module of a Grace-Hopper machine whose GPU tells nothing of itself."""
+    nvml.average_mw(board.uuid, 0, MODULE)
+    way = "NVML mean power of its module, with the CPU and its memory, integrated"
+    domain = _domain(board, way, _POWER_ERROR, component="system", scope=":module")
+    return MeanCard(domain, lambda ns: nvml.average_mw(board.uuid, ns, MODULE))
+
+
+def _other_scopes(nvml: Nvml, board: Board, counted: Domain) -> dict[str, str]:
+    """Parts of the board, and what it is a part of, that could be read too and may not be added."""
+    found = {}
+    if counted.component == "gpu" and _answers(lambda: nvml.instant_mw(board.uuid, 0, MODULE)):
+        found[f"{board.id}:module"] = f"holds {board.id} and a CPU with its memory, which are counted for themselves"
+    if _answers(lambda: nvml.instant_mw(board.uuid, 0, MEMORY)):
+        found[f"{board.id}:memory"] = f"inside {counted.id}"
+    return found
+
+
+def _answers(question: Callable[[], object]) -> bool:
+    try:
+        return question() != []
+    except Unavailable:
+        return False
 
 
 def _moving(nvml: Nvml, boards: Iterable[Board], sleep: Callable[[float], object]) -> set[Board]:
@@ -170,6 +348,15 @@ def _is_off(nvml: Nvml, board: Board) -> bool:
         return False
 
 
-def _domain(board: Board, way: str, error: tuple[float, float]) -> Domain:
+def _domain(
+    board: Board,
+    way: str,
+    error: tuple[float, float],
+    *,
+    component: Component = "gpu",
+    scope: str = "",
+    period_s: float = 0.0,
+) -> Domain:
     shared = "; shared_device: the whole board, of which MIG instances have parts" if board.shared else ""
-    return Domain(board.id, "gpu", "measured", f"{board.name} ({way}{shared})", error=error)
+    source = f"{board.name} ({way}{shared})"
+    return Domain(board.id + scope, component, "measured", source, error=error, period_s=period_s)
