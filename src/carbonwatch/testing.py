@@ -42,9 +42,10 @@ class FakeMeter:
         error: tuple[float, float] = (0.0, 0.0),
         idle_w: float | None = None,
         within: str | None = None,
+        period_s: float = 0.0,
     ) -> None:
         source = f"a fake {component} meter"
-        domain = Domain(id or f"fake:{component}", component, quality, source, within, error, idle_w)
+        domain = Domain(id or f"fake:{component}", component, quality, source, within, error, idle_w, period_s)
         self.domains: tuple[Domain, ...] = (domain,)
         self.rejected: Mapping[str, str] = {}
         self.failed: Mapping[str, str] = {}
