@@ -28,6 +28,8 @@ Subscriber = Callable[[Reading], None]
 
 # sensors that stand in where nothing measures the component
 _STAND_INS = {"cpu_model": "cpu", "ram_model": "ram", "gpu_model": "gpu", "rest_model": "system"}
+# ways to the same registers: the first that can be read is taken
+_ALTERNATIVES = (("rapl_perf", "rapl_powercap", "rapl_msr"),)
 # what decides which meters are opened: trackers that agree on these share one sampler
 _MATTERS = (
     "sensors",
@@ -48,6 +50,7 @@ _MATTERS = (
     "reserved_cores",
     "path_sysfs",
     "path_procfs",
+    "path_grants",
 )
 
 
@@ -261,13 +264,17 @@ def open_sampler(settings: Settings) -> Sampler:
     """
     meters: list[Meter] = []
     missing: dict[str, Unavailable] = {}
+    names: list[str] = []  # of those that are read
     for name in settings.sensors:
+        if _other_way(name, names):
+            continue
         domains = [d for meter in meters for d in meter.domains]
         covered = {d.component for d in domains if d.quality == "measured"}
         if _STAND_INS.get(name) in covered or (name in _STAND_INS and "system" in covered):
             continue
         try:
             meters.append(_detected(name, settings, {d.id for d in domains}))
+            names.append(name)
         except Unavailable as error:
             missing[name] = error
             log.debug("sensor %s is not read: %s", name, error)
@@ -279,7 +286,16 @@ def open_sampler(settings: Settings) -> Sampler:
         except Exception as error:
             missing[name] = Unavailable(f"{name} failed: {error!r}.")
             log.warning("sensor %s failed and is not read", name, exc_info=True)
+    for name, why in missing.items():
+        other = _other_way(name, names)
+        missing[name] = Unavailable(f"{why.reason} {other} reads the same registers.") if other else why
     return Sampler(meters, _activities(settings, meters), missing=missing)
+
+
+def _other_way(name: str, opened: list[str]) -> str:
+    """The sensor that is read already and counts the same registers as this one; "" if there is none."""
+    others = next((ways for ways in _ALTERNATIVES if name in ways), ())
+    return next((other for other in opened if other in others), "")
 
 
 def _detected(name: str, settings: Settings, taken: set[str]) -> Meter:

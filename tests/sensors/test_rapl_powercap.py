@@ -75,10 +75,10 @@ def test_sockets_and_their_memory_are_counted(tmp_path: pathlib.Path) -> None:
     assert ids(xeon) == ["rapl:package-0", "rapl:package-1", "rapl:dram-0", "rapl:dram-1"]
     assert xeon.rejected == {}
     assert xeon.domains[0] == Domain(
-        "rapl:package-0", "cpu", "measured", "RAPL package-0 (powercap)", None, (-0.05, 0.05)
+        "rapl:package-0", "cpu", "measured", "RAPL package-0 (powercap)", None, (-0.05, 0.05), None, 0.001
     )
     assert xeon.domains[2] == Domain(
-        "rapl:dram-0", "ram", "measured", "RAPL dram of package-0 (powercap)", None, (-0.1, 0.1)
+        "rapl:dram-0", "ram", "measured", "RAPL dram of package-0 (powercap)", None, (-0.1, 0.1), None, 0.001
     )
 
 

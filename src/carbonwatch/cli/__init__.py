@@ -20,7 +20,7 @@ from carbonwatch.errors import CarbonwatchError
 GROUPS = {
     "Measure": ("run", "monitor", "when"),
     "Look at it": ("report", "runs", "reprice"),
-    "Find out why": ("doctor", "grid", "estimate", "calibrate"),
+    "Find out why": ("doctor", "grant", "grid", "estimate", "calibrate"),
 }
 
 _OVERVIEW = """\
