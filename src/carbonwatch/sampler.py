@@ -20,7 +20,7 @@ from carbonwatch.errors import SettingsError, Unavailable
 from carbonwatch.model import Domain, Gap, Reading, Sample, Work
 from carbonwatch.sensors import Meter
 from carbonwatch.settings import Settings
-from carbonwatch.units import NJ_PER_J
+from carbonwatch.units import NJ_PER_J, NS_PER_S
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,9 @@ Subscriber = Callable[[Reading], None]
 
 # sensors that stand in where nothing measures the component
 _STAND_INS = {"cpu_model": "cpu", "ram_model": "ram", "gpu_model": "gpu", "rest_model": "system"}
+# Registers are read this often, however far apart samples are wanted: AMD's starts over every 131 s at 500 W, and what
+# the kernel adds up itself (perf) goes wrong above 200 W if nobody looks for longer.
+_LONGEST_NS = 30 * NS_PER_S
 # ways to the same registers: the first that can be read is taken
 _ALTERNATIVES = (("rapl_perf", "rapl_powercap", "rapl_msr"),)
 # what decides which meters are opened: trackers that agree on these share one sampler
@@ -142,10 +145,12 @@ class Sampler:
             self._wake.notify()
 
     def tick(self) -> None:
-        """Calls those who are due, on the thread that asks."""
+        """Calls those who are due, on the thread that asks. Reads for nobody where nobody has read for long."""
         with self._lock:
             now_ns = self._clock()
             due = [s for s, when in self._subscribers.items() if when.take(now_ns)]
+            if not due and now_ns - self._latest.ns >= _LONGEST_NS:
+                self.read()
         for subscriber in due:
             try:
                 subscriber(self.read())
@@ -222,10 +227,11 @@ class Sampler:
             self.tick()
 
     def _wait(self) -> bool:
-        """Until the next subscriber is due. False when there is none left."""
+        """Until the next subscriber is due, or a register. False when there is no subscriber left."""
         with self._lock:
+            latest_ns = self._clock() + _LONGEST_NS
             while self._subscribers and self._thread is threading.current_thread():
-                delay_ns = min(due.next_ns for due in self._subscribers.values()) - self._clock()
+                delay_ns = min(latest_ns, *(due.next_ns for due in self._subscribers.values())) - self._clock()
                 if delay_ns <= 0:
                     return True
                 self._wake.wait(delay_ns / 1e9)

@@ -70,6 +70,27 @@ def has_rapl(described: str) -> bool:
     return not described or any(make in described for make in ("GenuineIntel", "AuthenticAMD", "HygonGenuine"))
 
 
+def place(topology: str, cpu: int) -> tuple[str, str]:
+    """Numbers of the package and the die that a CPU is on, as /sys/devices/system/cpu has them."""
+    folder = os.path.join(topology, f"cpu{cpu}", "topology")
+    return _text(folder, "physical_package_id") or "0", _text(folder, "die_id") or "0"
+
+
+def places(topology: str, cpus: list[int]) -> dict[int, str]:
+    """Names of the parts that these CPUs stand for, as powercap has them: "package-0", "package-0-die-1"."""
+    found = {cpu: place(topology, cpu) for cpu in cpus}
+    by_die = len({package for package, _ in found.values()}) < len(cpus)
+    return {cpu: f"package-{package}" + (f"-die-{die}" if by_die else "") for cpu, (package, die) in found.items()}
+
+
+def _text(*parts: str) -> str:
+    try:
+        with open(os.path.join(*parts), encoding="ascii", errors="replace") as file:
+            return file.read(64).strip()
+    except OSError:
+        return ""
+
+
 class Stillness:
     """Tells a counter that counts from one that stands still, by its first values."""
 

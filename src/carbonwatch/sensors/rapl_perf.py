@@ -292,10 +292,12 @@ def _groups(events: list[_Event], open_group: Opener) -> list[_Group]:
 
 def _events(root: str) -> list[_Event]:
     """All that the kernel offers, on each CPU that it names for it."""
+    from carbonwatch.sensors import _rapl
+
     topology = os.path.join(root, "..", "..", "..", "devices", "system", "cpu")
     folder = os.path.join(root, "power")
     source, cpus = int(_text(folder, "type")), _cpus(_text(folder, "cpumask"))
-    places = _places(topology, cpus)
+    places = _rapl.places(topology, cpus)
     found: list[_Event] = []
     for name in _KINDS:
         config = _config(_text(folder, "events", name))
@@ -340,14 +342,6 @@ def _without_mirrors(events: list[_Event], per_socket: bool) -> tuple[list[_Even
         if original is not event:
             mirrors[event.id] = f"shows the counter of {original.id} once more"
     return list(kept.values()), mirrors
-
-
-def _places(topology: str, cpus: list[int]) -> dict[int, str]:
-    """The package, and where it has several the die, that each CPU is on: "package-0-die-1"."""
-    sockets = {cpu: _text(topology, f"cpu{cpu}", "topology", "physical_package_id") or str(cpu) for cpu in cpus}
-    shared = len(set(sockets.values())) < len(cpus)
-    dies = {cpu: _text(topology, f"cpu{cpu}", "topology", "die_id") or "0" for cpu in cpus}
-    return {cpu: f"package-{sockets[cpu]}" + (f"-die-{dies[cpu]}" if shared else "") for cpu in cpus}
 
 
 def _cpus(text: str) -> list[int]:
