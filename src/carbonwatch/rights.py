@@ -30,7 +30,7 @@ class Fix:
     def shell(self) -> str:
         """The change as commands to copy."""
         write = f"echo '{self.text}' | sudo tee {self.path}"
-        lines = [*(_sudo(line) for line in self.before), write, *(_sudo(line) for line in self.after)]
+        lines = [*(f"sudo {line}" for line in self.before), write, *(f"sudo {line}" for line in self.after)]
         return "\n".join(f"  {line}" for line in lines)
 
     def remedy(self) -> str:
@@ -47,8 +47,8 @@ class Fix:
         return "\n".join(("set -e", f"rm -f '{root}{self.path}'", *self.undo))
 
 
-class SensorRefused(SensorUnavailable):
-    """A meter that is here and that this user may not read. `fix` would let him; `worth` says how well it meters.
+class Mendable(SensorUnavailable):
+    """A meter that could be read here if the machine were changed: `fix` does that, `worth` says how well it meters.
 
     worth: relative interval by component, for what the sensor would count.
     """
@@ -62,8 +62,8 @@ class SensorRefused(SensorUnavailable):
         self.worth = dict(worth or {})
 
 
-def _sudo(line: str) -> str:
-    return " && ".join(f"sudo {part}" for part in line.split(" && "))
+class SensorRefused(Mendable):
+    """A meter that is here and that this user may not read."""
 
 
 def _folder(path: str) -> str:
@@ -82,12 +82,11 @@ POWERCAP_FOR_A_GROUP = Fix(
     path="/etc/udev/rules.d/70-energy.rules",
     text='ACTION=="add", SUBSYSTEM=="powercap", KERNEL=="intel-rapl*:*", '
     'RUN+="/bin/chgrp energy /sys%p/energy_uj", RUN+="/bin/chmod 0440 /sys%p/energy_uj"',
-    before=('groupadd -f energy && usermod -aG energy "$USER"',),
-    after=("udevadm control --reload && udevadm trigger --action=add --subsystem-match=powercap && udevadm settle",),
+    before=("groupadd -f energy", 'usermod -aG energy "$USER"'),
+    after=("udevadm control --reload", "udevadm trigger --action=add --subsystem-match=powercap", "udevadm settle"),
     undo=(
         "udevadm control --reload",
-        "for file in $(find /sys/devices/virtual/powercap -name energy_uj 2>/dev/null); do"
-        ' chgrp root "$file"; chmod 0400 "$file"; done',
+        "find /sys/devices/virtual/powercap -name energy_uj -exec chgrp root {} + -exec chmod 0400 {} +",
     ),
     exposes=f"The group `energy` gets the counters, nobody else. Know that {_PLATYPUS}.",
     then="and log in again.",
@@ -125,8 +124,8 @@ GRACE_POWER_METER = Fix(
     path="/etc/modprobe.d/70-energy.conf",
     text="options acpi_power_meter force_cap_on=y",
     before=(),
-    after=("modprobe -r acpi_power_meter && modprobe acpi_power_meter",),
-    undo=("modprobe -r acpi_power_meter && modprobe acpi_power_meter",),
+    after=("modprobe -r acpi_power_meter", "modprobe acpi_power_meter"),
+    undo=("modprobe -r acpi_power_meter", "modprobe acpi_power_meter"),
     exposes="Every user may read mean power of the last 50 ms, too slow for what PLATYPUS does.",
 )
 

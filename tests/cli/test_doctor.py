@@ -11,20 +11,23 @@ from carbonwatch import settings
 from carbonwatch.cli import doctor
 from carbonwatch.errors import Unavailable
 from carbonwatch.model import Domain, Place
+from carbonwatch.rights import LOAD_THE_DRIVER, SensorRefused
 from carbonwatch.settings import Settings, resolve
 from carbonwatch.testing import intensity
 
 if TYPE_CHECKING:
     from tests.cli.conftest import CommandLine
 
-PACKAGE = Domain("rapl:package-0", "cpu", "measured", "RAPL package-0 (powercap)", error=(-0.05, 0.05))
+PACKAGE = Domain("rapl:package-0", "cpu", "measured", "RAPL package-0 (powercap)", error=(-0.05, 0.05), period_s=0.001)
 MODEL = Domain("ram:model", "ram", "modelled", "model of 16 GB as DDR4", error=(-0.45, 1.2))
 FOUND = doctor.Findings(
     facts=dict.fromkeys(("python_version", "os", "cpu_model", "virtualisation", "container"), "none"),
     read=(PACKAGE, MODEL),
     not_read={
         "nvml": Unavailable("There is no NVIDIA driver."),
-        "rapl": Unavailable("energy_uj is not readable.", "Let a group read it:\n  sudo groupadd -f energy"),
+        "rapl": SensorRefused(
+            "energy_uj is not readable.", LOAD_THE_DRIVER, {"ram": (-0.1, 0.1), "gpu": (-0.05, 0.05)}
+        ),
     },
     not_counted={"rapl:psys": "contains package-0"},
     place=Place(country="FR", evidence="time zone Europe/Paris"),
@@ -42,17 +45,23 @@ def test_it_says_what_is_read_what_is_not_and_what_to_do() -> None:
     expected = """\
 Read
 ✓ cpu: measured, true value -5 to +5 %
-    RAPL package-0 (powercap) [rapl:package-0]
+    RAPL package-0 (powercap) [rapl:package-0], renewed every 1.00 ms: ±0.068 %
+      more in a window of 1 s
 ✓ ram: modelled, true value -45 to +120 %
     model of 16 GB as DDR4 [ram:model]
 
 Not read
-✗ nvml
+✗ nvml: absent
     There is no NVIDIA driver.
-✗ rapl
+✗ rapl: refused
     energy_uj is not readable.
-    Let a group read it:
-      sudo groupadd -f energy
+    ram is modelled, -45 to +120 %; it would be measured, -10 to +10 %; gpu is
+      not known at all; it would be measured, -5 to +5 %
+    To load the driver of the counters (for AMD too), now and at every boot:
+      echo 'intel_rapl_msr' | sudo tee /etc/modules-load.d/70-energy.conf
+      sudo modprobe intel_rapl_msr
+    The kernel then offers the counters to root alone.
+    `carbonwatch doctor --fix` does that, `--undo` takes it back.
 
 There, and not counted
   rapl:psys: contains package-0
@@ -86,7 +95,7 @@ def test_without_any_meter_nothing_is_said_to_be_zero() -> None:
 
 def test_colour_only_leads_the_eye() -> None:
     plain, coloured = doctor.as_text(FOUND, 80, False), doctor.as_text(FOUND, 80, True)
-    for code in ("1", "31", "32", "33", "0"):
+    for code in ("1", "2", "31", "32", "33", "0"):
         coloured = coloured.replace(f"\x1b[{code}m", "")
 
     assert coloured == plain

@@ -1,16 +1,16 @@
-"""Let one program of a user read the energy counters, without changing the machine.
+"""Let one program of a user read the energy counters, once.
 
-Run as root. Opens the counters that are closed to users, waits until a program
-of the user begins to measure, hands the open descriptors to it and ends:
-nothing runs as root while it measures, and when the program ends the right
-is gone. The program needs no change; it asks by itself.
+Run as root; changes nothing on the machine. Opens the counters that are closed
+to users, waits until a program of the user begins to measure, hands the open
+descriptors to it and ends: nothing runs as root while it measures, and when the
+program ends the right is gone. The program needs no change; it asks by itself.
 
 That program may read the counters a thousand times a second, which can tell
 some of what others compute (PLATYPUS, CVE-2020-8694).
 
 Examples:
   sudo carbonwatch grant && carbonwatch run -- python train.py
-  sudo carbonwatch grant --user ada --wait 600
+  carbonwatch grant --user ada --wait 600             as root, for somebody
 """
 
 from __future__ import annotations

@@ -410,7 +410,7 @@ def _no_rapl(why: str, path_procfs: str) -> SensorUnavailable:
         return SensorUnavailable(f"{why}: RAPL is a thing of Intel's and AMD's processors.")
     from carbonwatch import rights
 
-    return rights.SensorRefused(f"{why}, so this machine has no RAPL.", rights.LOAD_THE_DRIVER, _WORTH)
+    return rights.Mendable(f"{why}, so this machine has no RAPL.", rights.LOAD_THE_DRIVER, _WORTH)
 
 
 def _folders(root: str) -> dict[str, str]:
