@@ -1,8 +1,8 @@
 """Writes docs/reference/sensors/ from the docstrings of the sensors: run it after a sensor or its text has changed.
 
 A sensor's page is its module's docstring: the first sentence says what it is, paragraphs follow, and under the
-headings `## What it reads`, `## What it needs`, `## How good it is` and `## When it is missing` what a user looks up, in
-Markdown. Lasting changes that let a user read it come from `carbonwatch.rights`. What stands below the line BY_HAND
+headings `## What it reads`, `## What it needs`, `## How good it is` and `## When it is missing` what a user looks up,
+in Markdown. Lasting changes that let a user read it come from `carbonwatch.rights`. What stands below the line BY_HAND
 stays as it is.
 """
 

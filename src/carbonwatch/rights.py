@@ -113,8 +113,9 @@ PERF_FOR_ALL = Fix(
     before=(),
     after=("sysctl -q -p /etc/sysctl.d/70-energy.conf",),
     undo=("sysctl -q kernel.perf_event_paranoid=2",),
-    exposes="All users get all events of the machine, not the energy alone: `sudo carbonwatch grant` opens less, for "
-    f"one program. And {_PLATYPUS}.",
+    exposes="All users get all events of the machine, not the energy alone. Less is opened by `sudo carbonwatch "
+    "grant`, for one program, and by the driver intel_rapl_msr, whose files can be a group's. "
+    f"Know that {_PLATYPUS}.",
 )
 
 GRACE_POWER_METER = Fix(

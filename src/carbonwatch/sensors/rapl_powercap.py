@@ -77,7 +77,7 @@ _MOUNT_SYS = (
 def detect(settings: Settings) -> RaplPowercap:
     """A meter of the packages and their memory, or of the whole platform with the setting prefer_psys."""
     root = os.path.join(settings.path_sysfs, "class", "powercap")
-    zones = _zones(root, settings.path_procfs)
+    zones = _zones(root, settings)
     from carbonwatch.sensors._kernel import Reader  # loads ctypes: not before there is something to read
 
     search = _Search(zones, settings.path_grants, Reader())
@@ -338,8 +338,8 @@ class _Search:
                 return _not_permitted(os.path.join(zone.path, "energy_uj"))
         if self._standing_still:
             return SensorUnavailable(
-                f"The RAPL counters below {root} stand still at 0, as they do in virtual machines.",
-                "Measure on the host, or let a model estimate: sensors cpu_model and ram_model.",
+                f"The RAPL counters below {root} stand still at 0, as they do in virtual machines: measure on the "
+                "host, or let a model estimate."
             )
         reasons = "; ".join(f"{zone.id}: {reason}" for zone, reason in self._why_not.items())
         return SensorUnavailable(f"None of the RAPL zones below {root} can be counted ({reasons}).")
@@ -385,29 +385,31 @@ def _free_id(zone: _Zone, taken: set[str]) -> str:
     return f"{zone.id} ({zone.folder})" if zone.id in taken else zone.id
 
 
-def _zones(root: str, path_procfs: str) -> list[_Zone]:
+def _zones(root: str, settings: Settings) -> list[_Zone]:
     """Every zone below the folder, linked or nested: packages before their children, MMIO last."""
     try:
         folders = _folders(root)
     except PermissionError as error:
         raise _not_permitted(root) from error
     except OSError as error:
-        raise _no_rapl(f"{root} is not there", path_procfs) from error
+        raise _no_rapl(f"{root} is not there", settings) from error
     names = {folder: name for folder, path in folders.items() if (name := _text(os.path.join(path, "name")))}
     if folders and not names:
         raise SensorUnavailable(f"{root} lists RAPL zones, but they are hidden, as in containers.", _MOUNT_SYS)
     if not names:
-        raise _no_rapl(f"{root} has no RAPL zones", path_procfs)
+        raise _no_rapl(f"{root} has no RAPL zones", settings)
     order = sorted(names, key=lambda folder: ("mmio" in folder, folder.count(":"), len(folder), folder))
     return [_Zone(folder, folders[folder], names[folder], _package(folder, names)) for folder in order]
 
 
-def _no_rapl(why: str, path_procfs: str) -> SensorUnavailable:
-    described = _rapl.cpuinfo(path_procfs)
+def _no_rapl(why: str, settings: Settings) -> SensorUnavailable:
+    described = _rapl.cpuinfo(settings.path_procfs)
     if _rapl.is_virtual(described):
         return SensorUnavailable(f"{why}: virtual machines mostly have no RAPL.")
     if not _rapl.has_rapl(described):
         return SensorUnavailable(f"{why}: RAPL is a thing of Intel's and AMD's processors.")
+    if os.path.isdir(os.path.join(settings.path_sysfs, "bus", "event_source", "devices", "power")):
+        return SensorUnavailable(f"{why}: the kernel offers RAPL as events alone, which rapl_perf reads.")
     from carbonwatch import rights
 
     return rights.Mendable(f"{why}, so this machine has no RAPL.", rights.LOAD_THE_DRIVER, _WORTH)
