@@ -175,7 +175,10 @@ class _Group:
     """Events of one source on one CPU, read together."""
 
     def __init__(self, events: list[_Event], open_group: Opener) -> None:
+        from struct import Struct
+
         self.events = events
+        self._shape = Struct(f"={1 + len(events)}Q")
         self._open_group = open_group
         self.fds: list[int] = []
         self._open()
@@ -192,11 +195,13 @@ class _Group:
         return key(first.source, first.cpu, tuple(event.config for event in self.events))
 
     def values(self, answer: bytes) -> tuple[int, ...]:
-        """The events' values from what the leader gave: how many there are, then each."""
-        words = memoryview(answer).cast("Q").tolist() if len(answer) % 8 == 0 else []
-        if len(words) != 1 + len(self.events) or words[0] != len(self.events):
-            raise OSError(f"its answer has {len(answer)} bytes instead of {8 * (1 + len(self.events))}")
-        return tuple(words[1:])
+        """How many events there are, then the value of each, from what the leader gave."""
+        if len(answer) != self._shape.size:
+            raise OSError(f"its answer has {len(answer)} bytes instead of {self._shape.size}")
+        values: tuple[int, ...] = self._shape.unpack(answer)
+        if values[0] != len(self.events):
+            raise OSError(f"its answer is of {values[0]} events instead of {len(self.events)}")
+        return values[1:]
 
     def renew(self) -> None:
         """Opens the events again if somebody closed them; they begin anew, from 0."""

@@ -47,7 +47,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from carbonwatch.errors import SensorUnavailable
 from carbonwatch.model import Domain
@@ -146,8 +146,7 @@ def modulus_nj(range_uj: int) -> int:
     return (range_uj + 1) * 1000
 
 
-@dataclass(frozen=True, slots=True)
-class _Zone:
+class _Zone(NamedTuple):
     """A folder of powercap that has a name."""
 
     folder: str  # "intel-rapl:0:1": numbers are hexadecimal
