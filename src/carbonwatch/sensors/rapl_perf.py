@@ -33,7 +33,7 @@ switched on, the processor blurs its counters, and the domain's source says so.
 | it says | do |
 |---|---|
 | is not there | nothing: `rapl_powercap` is tried next |
-| this user may not open it | `sudo carbonwatch grant`, or powercap's files for a group: `carbonwatch doctor --fix` |
+| this user may not open them | `sudo carbonwatch grant`, or powercap's files for a group: `carbonwatch doctor --fix` |
 """
 
 from __future__ import annotations
@@ -284,8 +284,8 @@ def _groups(events: list[_Event], open_group: Opener) -> list[_Group]:
             together = [event for event in events if (event.source, event.cpu) == place]
             try:
                 groups.append(_Group(together, open_group))
-            except OSError as error:
-                if isinstance(error, PermissionError) or len(together) == 1:
+            except OSError:
+                if len(together) == 1:
                     raise
                 groups.extend(_Group([event], open_group) for event in together)
     except OSError:
