@@ -86,10 +86,11 @@ def _shown(fix: Fix, undo: bool) -> str:
 
 
 def _agreed(ask: Callable[[str], str]) -> bool:
+    _terminal.say("Change this machine? [y/N]")
     try:
-        return ask("Change this machine? [y/N] ").strip().lower() in ("y", "yes")
+        return ask("").strip().lower() in ("y", "yes")
     except EOFError:
-        _terminal.say("\ncarbonwatch: nobody answers here; --yes changes without asking.")
+        _terminal.say("carbonwatch: nobody answers here; --yes changes without asking.")
         return False
 
 
