@@ -34,6 +34,7 @@ switched on, the processor blurs its counters, and the domain's source says so.
 |---|---|
 | is not there | nothing: `rapl_powercap` is tried next |
 | this user may not open them | `sudo carbonwatch grant`, or powercap's files for a group: `carbonwatch doctor --fix` |
+| the same, in a container | `docker run --cap-add PERFMON` (Docker 23 or later) |
 """
 
 from __future__ import annotations
