@@ -492,8 +492,9 @@ def test_a_zone_that_goes_takes_no_other_along(tmp_path: pathlib.Path) -> None:
     two = meter(tmp_path, {**ONE, "intel-rapl:1": {"name": "package-1", "energy_uj": 5_000_000}})
     two.read(0)
     energy(tmp_path).unlink()
+    energy(tmp_path, "intel-rapl:1").write_text("5000001\n")
 
-    assert two.read(NS_PER_S) == {"rapl:package-1": 0}
+    assert two.read(NS_PER_S) == {"rapl:package-1": 1000}
     assert list(two.failed) == ["rapl:package-0"]
 
 

@@ -24,8 +24,9 @@ MAX_POWER_W = {"package": 1000, "dram": 1000, "psys": 10_000}
 # With SGX switched on, Intel's processors blur their counters against PLATYPUS: noise, and rarer updates.
 FILTERED = "filtered_rapl: SGX is on, so short windows are blurred"
 
-# A counter that does not move for so long while somebody reads it does not count: RAPL moves every millisecond.
-STILL_NS = 5_000_000_000
+# A counter that stands for so long does not count: those of packages move every millisecond, and a busy or idle one
+# has used many of its ticks meanwhile; on some servers a tick of psys is a joule.
+STILL_NS = {"package": 100_000_000, "dram": 100_000_000, "psys": 5_000_000_000}
 STANDS_STILL = "it has not moved since the start, so nothing is known of its energy"
 
 PLATYPUS = (
@@ -94,9 +95,10 @@ def _text(*parts: str) -> str:
 class Stillness:
     """Tells a counter that counts from one that stands still, by its first values."""
 
-    __slots__ = ("_first", "_first_ns", "_moves")
+    __slots__ = ("_first", "_first_ns", "_longest_ns", "_moves")
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str) -> None:
+        self._longest_ns = STILL_NS.get(kind, 0)
         self._first: int | None = None
         self._first_ns = 0
         self._moves = False
@@ -108,4 +110,4 @@ class Stillness:
         if self._first is None:
             self._first, self._first_ns = value, ns
         self._moves = value != self._first
-        return not self._moves and ns - self._first_ns >= STILL_NS
+        return not self._moves and ns - self._first_ns >= self._longest_ns

@@ -168,7 +168,7 @@ class _Event:
         self.nj_per_tick = nj_per_tick(scale)
         power_w = _rapl.MAX_POWER_W.get(self.kind, 1000)
         self.counter: WrappingCounter = WrappingCounter(_NO_WRAP, max_power_w=power_w, nj_per_tick=self.nj_per_tick)
-        self.stillness = _rapl.Stillness()
+        self.stillness = _rapl.Stillness(self.kind)
         self.still = _rapl.STANDS_STILL
 
 

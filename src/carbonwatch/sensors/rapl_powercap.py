@@ -181,7 +181,7 @@ class _Register:
         self.zone = zone
         self.id = id_
         self.counter = WrappingCounter(_modulus_nj(zone), max_power_w=_rapl.MAX_POWER_W[zone.kind])
-        self._stillness = _rapl.Stillness()
+        self._stillness = _rapl.Stillness(zone.kind)
         self._path_grants = path_grants
         self._reader = reader
         self._file = os.path.join(zone.path, "energy_uj")
