@@ -158,7 +158,7 @@ class Scripted(_Register):
         self.zone = _Zone(f"intel-rapl:{die}", "", f"package-0-die-{die}", f"package-0-die-{die}")
         self._values_nj = list(values_nj)
 
-    def value_nj(self) -> int:
+    def value_nj(self, seen: bytes | OSError | None = None) -> int:
         return self._values_nj.pop(0) if len(self._values_nj) > 1 else self._values_nj[0]
 
 
