@@ -326,10 +326,10 @@ def _settings(chosen: Settings, width: int) -> Iterator[str]:
     given = [name for name in names if name in chosen.origin]
     longest = max(map(len, given), default=0)
     for name in given:
-        yield from _wrapped(f"{name:<{longest}} = {_value(chosen, name)}  ({chosen.origin[name]})", width, "  ")
+        yield from _wrapped(f"{name:<{longest}} = {_spaced(chosen, name)}  ({chosen.origin[name]})", width, "  ")
     others = [name for name in names if name not in given]
-    defaults = [f"{name}={_value(chosen, name)}" for name in others if _value(chosen, name)]
-    yield from _wrapped(f"by default: {', '.join(defaults)}", width, "  ")
+    defaults = [f"{name}={_spaced(chosen, name)}" for name in others if _value(chosen, name)]
+    yield from _wrapped(f"by default: {'; '.join(defaults)}", width, "  ")
     unset = [name for name in others if not _value(chosen, name)]
     yield from _wrapped(f"not set: {', '.join(unset)}", width, "  ")
 
@@ -345,6 +345,11 @@ def _value(chosen: Settings, name: str) -> str:
     if isinstance(value, tuple):
         return ",".join(value)
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _spaced(chosen: Settings, name: str) -> str:
+    """A setting's value with a list's names apart, so that long lists have several lines."""
+    return _value(chosen, name).replace(",", ", ")
 
 
 def _cost(found: Findings, width: int) -> Iterator[str]:
