@@ -30,6 +30,7 @@ format: $(READY) ## Put the code into the project's format
 
 bench: $(READY) ## Start-up, sample and memory beside CodeCarbon's (installs it into .cache/codecarbon)
 	@python benchmarks/overhead.py
+	@python benchmarks/sampling.py --codecarbon .cache/codecarbon/bin/python
 
 docs: $(READY) ## Write again the pages of docs/ that are made from the code
 	@for script in tools/write_*.py; do python $$script || exit 1; done

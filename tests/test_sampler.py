@@ -337,6 +337,23 @@ def test_beats_that_were_slept_through_are_left_out_and_the_rhythm_stays() -> No
     assert [r.ns // SECOND for r in found] == [100, 28930, 29000, 29100]
 
 
+def test_registers_are_read_every_half_minute_however_far_apart_samples_are_wanted() -> None:
+    clock = Clock()
+    meter = FakeMeter("cpu")
+    reader = fake_sampler([meter], clock)
+    wraps_j = iter((0.0, 50.0, 90.0))
+    meter._counted_j = lambda seconds: next(wraps_j)
+    found: list[Reading] = []
+    reader.subscribe(found.append, 3600)
+    reader.read()
+    for seconds in (10, 25, 29, 2):
+        clock.advance(seconds)
+        reader.tick()
+
+    assert found == []
+    assert next(wraps_j, None) is None  # read at 35 s and at 66 s, for nobody
+
+
 def test_a_subscriber_that_raises_stops_neither_the_others_nor_the_next_beat(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
     reader = fake_sampler([FakeMeter("cpu")], clock)
@@ -616,6 +633,20 @@ def test_a_setting_that_a_sensor_finds_wrong_stops_the_start_and_leaves_nothing_
     with pytest.raises(SettingsError, match="gpus names 7"):
         opened("opens", "refuses")
     assert sys.modules["opens_sensor"].detect.meter.closed
+
+
+def test_of_two_ways_to_the_same_registers_the_first_that_can_be_read_is_taken(tmp_path: Path) -> None:
+    zone = tmp_path / "class" / "powercap" / "intel-rapl:0"
+    zone.mkdir(parents=True)
+    for name, text in {"name": "package-0", "energy_uj": "1000000"}.items():
+        (zone / name).write_text(text)
+    both = open_sampler(Settings(sensors=("rapl_perf", "rapl_powercap", "rapl_msr"), path_sysfs=str(tmp_path)))
+
+    assert [d.source for d in both.domains] == ["RAPL package-0 (powercap)"]
+    assert list(both.missing) == ["rapl_perf"]
+    assert both.missing["rapl_perf"].reason.endswith("rapl_powercap reads the same registers.")
+    assert both.missing["rapl_perf"].remedy == ""
+    both.close()
 
 
 def test_a_domain_that_two_sensors_count_is_counted_by_the_first(site: Path) -> None:

@@ -21,7 +21,7 @@ from carbonwatch.errors import SettingsError, Unavailable
 from carbonwatch.model import Domain, Gap, Reading, Sample, Work
 from carbonwatch.sensors import Meter
 from carbonwatch.settings import Settings
-from carbonwatch.units import NJ_PER_J
+from carbonwatch.units import NJ_PER_J, NS_PER_S
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,11 @@ Subscriber = Callable[[Reading], None]
 
 # sensors that stand in where nothing measures the component
 _STAND_INS = {"cpu_model": "cpu", "ram_model": "ram", "gpu_model": "gpu", "rest_model": "system"}
+# Registers are read this often, however far apart samples are wanted: AMD's starts over every 131 s at 500 W, and what
+# the kernel adds up itself (perf) goes wrong above 200 W if nobody looks for longer.
+_LONGEST_NS = 30 * NS_PER_S
+# ways to the same registers: the first that can be read is taken
+_ALTERNATIVES = (("rapl_perf", "rapl_powercap", "rapl_msr"),)
 # what decides which meters are opened: trackers that agree on these share one sampler
 _MATTERS = (
     "sensors",
@@ -52,6 +57,7 @@ _MATTERS = (
     "cpu_time",
     "path_sysfs",
     "path_procfs",
+    "path_grants",
 )
 
 
@@ -189,12 +195,14 @@ class Sampler:
             self._wake.notify()
 
     def tick(self) -> None:
-        """Calls those who are due, on the thread that asks."""
+        """Calls those who are due, on the thread that asks. Reads for nobody where nobody has read for long."""
         with self._lock:
             now_ns = self._clock()
             due = [s for s, when in self._subscribers.items() if when.take(now_ns)]
             hasty = [meter for meter, when in self._beats if when.take(now_ns)]
-            if hasty and not due:  # a reading for a subscriber is one of every meter
+            if not due and now_ns - self._latest.ns >= _LONGEST_NS:
+                self.read()
+            elif hasty and not due:  # a reading for a subscriber is one of every meter
                 self._keep_up(hasty, now_ns)
         for subscriber in due:
             try:
@@ -282,11 +290,12 @@ class Sampler:
             self.tick()
 
     def _wait(self) -> bool:
-        """Until the next subscriber is due. False when there is none left."""
+        """Until the next subscriber is due, or a register. False when there is no subscriber left."""
         with self._lock:
+            latest_ns = self._clock() + _LONGEST_NS
             while self._subscribers and self._thread is threading.current_thread():
                 dues = (*self._subscribers.values(), *(due for _, due in self._beats))
-                delay_ns = min(due.next_ns for due in dues) - self._clock()
+                delay_ns = min(latest_ns, *(due.next_ns for due in dues)) - self._clock()
                 if delay_ns <= 0:
                     return True
                 self._wake.wait(delay_ns / 1e9)
@@ -330,13 +339,17 @@ def open_sampler(settings: Settings, pid: int | None = None) -> Sampler:
     """
     meters: list[Meter] = []
     missing: dict[str, Unavailable] = {}
+    names: list[str] = []  # of those that are read
     for name in settings.sensors:
+        if _other_way(name, names):
+            continue
         domains = [d for meter in meters for d in meter.domains]
         covered = {d.component for d in domains if d.quality == "measured"}
         if _STAND_INS.get(name) in covered or (name in _STAND_INS and "system" in covered):
             continue
         try:
             meters.append(_detected(name, settings, {d.id for d in domains}))
+            names.append(name)
         except Unavailable as error:
             missing[name] = error
             log.debug("sensor %s is not read: %s", name, error)
@@ -348,6 +361,9 @@ def open_sampler(settings: Settings, pid: int | None = None) -> Sampler:
         except Exception as error:
             missing[name] = Unavailable(f"{name} failed: {error!r}.")
             log.warning("sensor %s failed and is not read", name, exc_info=True)
+    for name, why in missing.items():
+        other = _other_way(name, names)
+        missing[name] = Unavailable(f"{why.reason} {other} reads the same registers.") if other else why
     if settings.calibrated:
         meters = _at_the_wall(settings, meters)
     return Sampler(meters, _activities(settings, meters, pid), missing=missing)
@@ -374,6 +390,12 @@ def _at_the_wall(settings: Settings, meters: list[Meter]) -> list[Meter]:
             _close(opened)
         raise
     return calibrated(meters, line)
+
+
+def _other_way(name: str, opened: list[str]) -> str:
+    """The sensor that is read already and counts the same registers as this one; "" if there is none."""
+    others = next((ways for ways in _ALTERNATIVES if name in ways), ())
+    return next((other for other in opened if other in others), "")
 
 
 def _detected(name: str, settings: Settings, taken: set[str]) -> Meter:

@@ -79,6 +79,7 @@ if TYPE_CHECKING:
         store: str
         path_sysfs: str
         path_procfs: str
+        path_grants: str
         quiet: bool
 
 
@@ -227,7 +228,7 @@ class Settings:
         None, "Water usage effectiveness, in litres per kWh. Default: the cloud region's, else 0.", _not_negative
     )
     sensors: tuple[str, ...] = _setting(
-        ("rapl_powercap", "nvml", "cpu_model", "ram_model", "gpu_model", "rest_model"),
+        ("rapl_perf", "rapl_powercap", "nvml", "cpu_model", "ram_model", "gpu_model", "rest_model"),
         "Sensors to try, in order; a model stands in only where nothing before it measures the component.",
     )
     exporters: tuple[str, ...] = _setting((), "Where a finished run is written besides the store.")
@@ -300,6 +301,7 @@ class Settings:
     )
     path_sysfs: str = _setting("/sys", "Where the host's /sys is, for containers that mount it elsewhere.", _folder)
     path_procfs: str = _setting("/proc", "Where the host's /proc is, for containers that mount it elsewhere.", _folder)
+    path_grants: str = _setting("/run/carbonwatch", "Where `carbonwatch grant` waits for a program of this user.")
     quiet: bool = _setting(False, "Print no summary.")
     origin: Mapping[str, str] = field(default_factory=dict, compare=False)  # setting -> where its value came from
 

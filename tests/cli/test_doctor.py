@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,23 +9,26 @@ from typing import TYPE_CHECKING
 import pytest
 
 from carbonwatch import settings
-from carbonwatch.cli import doctor
+from carbonwatch.cli import _mend, doctor
 from carbonwatch.errors import Unavailable
 from carbonwatch.model import Domain, Place
+from carbonwatch.rights import LOAD_THE_DRIVER, POWERCAP_FOR_A_GROUP, SensorRefused
 from carbonwatch.settings import Settings, resolve
 from carbonwatch.testing import intensity
 
 if TYPE_CHECKING:
     from tests.cli.conftest import CommandLine
 
-PACKAGE = Domain("rapl:package-0", "cpu", "measured", "RAPL package-0 (powercap)", error=(-0.05, 0.05))
+PACKAGE = Domain("rapl:package-0", "cpu", "measured", "RAPL package-0 (powercap)", error=(-0.05, 0.05), period_s=0.001)
 MODEL = Domain("ram:model", "ram", "modelled", "model of 16 GB as DDR4", error=(-0.45, 1.2))
 FOUND = doctor.Findings(
     facts=dict.fromkeys(("python_version", "os", "cpu_model", "virtualisation", "container"), "none"),
     read=(PACKAGE, MODEL),
     not_read={
         "nvml": Unavailable("There is no NVIDIA driver."),
-        "rapl": Unavailable("energy_uj is not readable.", "Let a group read it:\n  sudo groupadd -f energy"),
+        "rapl": SensorRefused(
+            "energy_uj is not readable.", LOAD_THE_DRIVER, {"ram": (-0.1, 0.1), "gpu": (-0.05, 0.05)}
+        ),
     },
     not_counted={"rapl:psys": "contains package-0"},
     place=Place(country="FR", evidence="time zone Europe/Paris"),
@@ -42,17 +46,23 @@ def test_it_says_what_is_read_what_is_not_and_what_to_do() -> None:
     expected = """\
 Read
 ✓ cpu: measured, true value -5 to +5 %
-    RAPL package-0 (powercap) [rapl:package-0]
+    RAPL package-0 (powercap) [rapl:package-0], renewed every 1.00 ms: ±0.068 %
+      more in a window of 1 s
 ✓ ram: modelled, true value -45 to +120 %
     model of 16 GB as DDR4 [ram:model]
 
 Not read
-✗ nvml
+✗ nvml: absent
     There is no NVIDIA driver.
-✗ rapl
+✗ rapl: refused
     energy_uj is not readable.
-    Let a group read it:
-      sudo groupadd -f energy
+    ram is modelled, -45 to +120 %; it would be measured, -10 to +10 %; gpu is
+      not known at all; it would be measured, -5 to +5 %
+    To load the driver of the counters (for AMD too), now and at every boot:
+      echo 'intel_rapl_msr' | sudo tee /etc/modules-load.d/70-energy.conf
+      sudo modprobe intel_rapl_msr
+    The kernel then offers the counters to root alone.
+    `carbonwatch doctor --fix` does that, `--undo` takes it back.
 
 There, and not counted
   rapl:psys: contains package-0
@@ -86,7 +96,7 @@ def test_without_any_meter_nothing_is_said_to_be_zero() -> None:
 
 def test_colour_only_leads_the_eye() -> None:
     plain, coloured = doctor.as_text(FOUND, 80, False), doctor.as_text(FOUND, 80, True)
-    for code in ("1", "31", "32", "33", "0"):
+    for code in ("1", "2", "31", "32", "33", "0"):
         coloured = coloured.replace(f"\x1b[{code}m", "")
 
     assert coloured == plain
@@ -143,6 +153,119 @@ def test_a_wrong_setting_is_one_message(carbonwatch: CommandLine) -> None:
     answer = carbonwatch("doctor", "--country", "XX")
 
     assert (answer.returncode, answer.stdout, answer.stderr.count(b"\n")) == (2, b"", 1)
+
+
+def test_all_is_read_unless_something_can_be_mended() -> None:
+    nothing_to_mend = {name: why for name, why in FOUND.not_read.items() if not why.remedy}
+
+    assert replace(FOUND, not_read=nothing_to_mend).complete
+    assert not FOUND.complete
+
+
+def test_each_source_has_one_of_four_states() -> None:
+    closed = "x/energy_uj can't be read (Permission denied), so the energy of package-1 is missing"
+    found = replace(FOUND, not_counted={**FOUND.not_counted, "rapl:package-1": closed})
+    told = json.loads(doctor.as_json(found))
+
+    assert {source["name"]: source["state"] for source in told["sources"]} == {
+        "rapl:package-0": "read",
+        "ram:model": "read",
+        "nvml": "absent",
+        "rapl": "refused",
+        "rapl:psys": "rejected",
+        "rapl:package-1": "refused",
+    }
+    assert told["complete"] is False
+    assert told["sources"][3]["fix"]["path"] == "/etc/modules-load.d/70-energy.conf"
+    assert "sudo usermod" in told["sources"][5]["remedy"]
+
+
+def test_a_machine_that_can_be_mended_is_exit_code_one(carbonwatch: CommandLine) -> None:
+    (carbonwatch.folder / "cpuinfo").write_text("vendor_id\t: GenuineIntel\nflags\t: fpu\n")
+    words = ("--sensors", "rapl_powercap", "--path-sysfs", ".", "--path-procfs", ".")
+
+    assert carbonwatch("doctor", *words).returncode == 1
+    assert json.loads(carbonwatch("doctor", "--json", *words).stdout)["complete"] is False
+
+
+def test_where_nothing_can_be_mended_nothing_is_asked(carbonwatch: CommandLine) -> None:
+    answer = carbonwatch("doctor", "--fix", "--sensors", "cpu_model")
+
+    assert answer.returncode == 0
+    assert answer.stderr == b"carbonwatch: There is nothing here that a change would mend.\n"
+
+
+def test_a_change_that_nobody_agrees_to_is_shown_and_not_made(carbonwatch: CommandLine) -> None:
+    (carbonwatch.folder / "cpuinfo").write_text("vendor_id\t: GenuineIntel\nflags\t: fpu\n")
+    words = ("--sensors", "rapl_powercap", "--path-sysfs", ".", "--path-procfs", ".")
+    answer = carbonwatch("doctor", "--fix", *words)
+
+    assert answer.returncode == 1
+    assert b"sudo modprobe intel_rapl_msr" in answer.stderr
+    assert b"nobody answers here; --yes changes without asking." in answer.stderr
+
+
+# changes of the machine
+
+
+class Shell:
+    """Runs nothing, and notes what it was to run."""
+
+    def __init__(self, returncode: int = 0) -> None:
+        self.returncode = returncode
+        self.ran: list[list[str]] = []
+
+    def __call__(self, command: Sequence[str]) -> Shell:
+        self.ran.append(list(command))
+        return self
+
+
+@pytest.mark.parametrize(("answer", "made"), [("y", True), ("Yes ", True), ("", False), ("n", False)])
+def test_a_change_is_made_as_root_after_a_yes_alone(
+    answer: str, made: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell = Shell()
+    changed = _mend.change(
+        (POWERCAP_FOR_A_GROUP,), undo=False, yes=False, ask=lambda _: answer, run=shell, environ={"SUDO_USER": "ada"}
+    )
+    script = ["env", "USER=ada", "sh", "-c", POWERCAP_FOR_A_GROUP.script()]
+
+    assert changed is made
+    assert shell.ran == ([[*_mend.as_root(), *script]] if made else [])
+    assert POWERCAP_FOR_A_GROUP.shell() in (shown := capsys.readouterr().err)
+    assert "PLATYPUS" in shown
+
+
+def test_with_yes_nobody_is_asked() -> None:
+    shell = Shell()
+
+    assert _mend.change((LOAD_THE_DRIVER,), undo=True, yes=True, run=shell, environ={"SUDO_USER": "ada"})
+    assert shell.ran[0][-1] == LOAD_THE_DRIVER.undo_script()
+
+
+def test_a_change_that_fails_halfway_says_so() -> None:
+    with pytest.raises(_mend.ChangeError, match="--undo"):
+        _mend.change((LOAD_THE_DRIVER,), undo=False, yes=True, run=Shell(1), environ={"SUDO_USER": "ada"})
+
+
+def test_what_was_changed_is_known_by_its_file(tmp_path: Path) -> None:
+    before = _mend.made(str(tmp_path))
+    file = tmp_path / LOAD_THE_DRIVER.path[1:]
+    file.parent.mkdir(parents=True)
+    file.write_text(LOAD_THE_DRIVER.text + "\n")
+    after = _mend.made(str(tmp_path))
+    file.write_text("somebody's own\n")
+
+    assert (before, after, _mend.made(str(tmp_path))) == ((), (LOAD_THE_DRIVER,), ())
+
+
+def test_a_new_group_is_looked_at_from_a_session_that_begins_now() -> None:
+    shell = Shell()
+
+    assert _mend.reads_after_login(["--sensors=rapl_powercap"], shell, {"SUDO_USER": "ada"})
+    assert "ada" in shell.ran[0]
+    assert shell.ran[0][-3:] == ["doctor", "--json", "--sensors=rapl_powercap"]
+    assert not _mend.reads_after_login([], Shell(1), {"SUDO_USER": "ada"})
 
 
 GUESS = Domain("cpu:model", "cpu", "modelled", "model of 2 CPUs (AMD EPYC: model unknown; zen3)", error=(-0.4, 1.3))

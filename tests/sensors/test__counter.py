@@ -113,3 +113,12 @@ def test_whatever_a_register_shows_the_count_never_goes_back(values: list[tuple[
     counts = counted(WrappingCounter(modulus, max_power_w=1000), values)
 
     assert counts == sorted(counts)
+
+
+def test_a_register_that_begins_anew_is_a_doubt_once_and_takes_nothing_away() -> None:
+    counter = WrappingCounter(1 << 64, max_power_w=1000)
+    counted(counter, [(100, 0), (900, 1)])
+    counter.forget()
+
+    assert (counter.advance(5, 2), counter.doubt != "") == (800, True)
+    assert (counter.advance(25, 3), counter.doubt) == (820, "")

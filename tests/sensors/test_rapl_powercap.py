@@ -75,10 +75,10 @@ def test_sockets_and_their_memory_are_counted(tmp_path: pathlib.Path) -> None:
     assert ids(xeon) == ["rapl:package-0", "rapl:package-1", "rapl:dram-0", "rapl:dram-1"]
     assert xeon.rejected == {}
     assert xeon.domains[0] == Domain(
-        "rapl:package-0", "cpu", "measured", "RAPL package-0 (powercap)", None, (-0.05, 0.05)
+        "rapl:package-0", "cpu", "measured", "RAPL package-0 (powercap)", None, (-0.05, 0.05), None, 0.001
     )
     assert xeon.domains[2] == Domain(
-        "rapl:dram-0", "ram", "measured", "RAPL dram of package-0 (powercap)", None, (-0.1, 0.1)
+        "rapl:dram-0", "ram", "measured", "RAPL dram of package-0 (powercap)", None, (-0.1, 0.1), None, 0.001
     )
 
 
@@ -158,7 +158,7 @@ class Scripted(_Register):
         self.zone = _Zone(f"intel-rapl:{die}", "", f"package-0-die-{die}", f"package-0-die-{die}")
         self._values_nj = list(values_nj)
 
-    def value_nj(self) -> int:
+    def value_nj(self, seen: bytes | OSError | None = None) -> int:
         return self._values_nj.pop(0) if len(self._values_nj) > 1 else self._values_nj[0]
 
 
@@ -492,8 +492,9 @@ def test_a_zone_that_goes_takes_no_other_along(tmp_path: pathlib.Path) -> None:
     two = meter(tmp_path, {**ONE, "intel-rapl:1": {"name": "package-1", "energy_uj": 5_000_000}})
     two.read(0)
     energy(tmp_path).unlink()
+    energy(tmp_path, "intel-rapl:1").write_text("5000001\n")
 
-    assert two.read(NS_PER_S) == {"rapl:package-1": 0}
+    assert two.read(NS_PER_S) == {"rapl:package-1": 1000}
     assert list(two.failed) == ["rapl:package-0"]
 
 

@@ -20,7 +20,7 @@ from carbonwatch.errors import CarbonwatchError
 GROUPS = {
     "Measure": ("run", "monitor", "top", "when"),
     "Look at it": ("report", "runs", "reprice", "ci"),
-    "Find out why": ("doctor", "grid", "estimate", "calibrate", "powerlimit"),
+    "Find out why": ("doctor", "grant", "grid", "estimate", "calibrate", "powerlimit"),
     "Come from CodeCarbon": ("import", "migrate"),
 }
 

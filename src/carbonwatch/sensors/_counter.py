@@ -23,7 +23,17 @@ class WrappingCounter:
     a moved virtual machine). That step is dropped, `resets` counts it, and counting goes on from the new value.
     """
 
-    __slots__ = ("_last", "_last_ns", "_max_power_w", "_modulus", "_nj_per_tick", "_total", "doubt", "resets")
+    __slots__ = (
+        "_last",
+        "_last_ns",
+        "_max_power_w",
+        "_modulus",
+        "_nj_per_tick",
+        "_renewed",
+        "_total",
+        "doubt",
+        "resets",
+    )
 
     def __init__(self, modulus: int, *, max_power_w: int, nj_per_tick: tuple[int, int] = (1, 1)) -> None:
         self._modulus = modulus
@@ -32,6 +42,7 @@ class WrappingCounter:
         self._last: int | None = None
         self._last_ns = 0
         self._total = 0
+        self._renewed = False
         self.resets = 0
         self.doubt = ""  # what is wrong with the last step; empty if nothing is
 
@@ -39,10 +50,17 @@ class WrappingCounter:
         """Nanojoules counted since the first value, with `value` seen at the monotonic instant `ns`."""
         if self._last is not None:
             self._total += self._step(value - self._last, ns - self._last_ns)
+        elif self._renewed:
+            self.doubt = "it was opened anew and counts from there: what came before is not counted"
         self._last = value
         self._last_ns = ns
         numerator, denominator = self._nj_per_tick
         return self._total * numerator // denominator
+
+    def forget(self) -> None:
+        """The next value belongs to another register, or to this one begun anew: it is where counting goes on from."""
+        self._last = None
+        self._renewed = True
 
     def _step(self, difference: int, elapsed_ns: int) -> int:
         """Ticks gone by: the difference, one wrap more if it is negative, or 0 if neither can be true."""

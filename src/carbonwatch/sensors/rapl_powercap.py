@@ -1,8 +1,43 @@
 """RAPL, the energy counters of Intel and AMD processors, through the kernel's powercap files.
 
-Each zone below /sys/class/powercap is a counter of microjoules that wraps. Folders do not say what holds what:
-psys > package > core, uncore; DRAM stands beside its package although its folder is inside; MMIO zones, and
-per-die zones of AMD on kernels 6.10 and 6.11, show counters that are there already.
+Folders do not say what holds what: psys > package > core, uncore; DRAM stands beside its package although its folder is
+inside; MMIO zones, and per-die zones of AMD on kernels 6.10 and 6.11, show counters that are there already. What is not
+counted is rejected with its reason, which `carbonwatch doctor` shows.
+
+## What it reads
+
+`energy_uj` of each zone below `/sys/class/powercap/intel-rapl*`, on AMD too: packages and their memory, and with
+`prefer_psys` the platform. Files stay open, and all are read within a fraction of a millisecond, also beside a busy
+program. Steps are added up as whole microjoules; a register that starts over loses nothing as long as it is read once
+in its round (at 500 W: 131 s on AMD, 8.7 min on Intel).
+
+## What it needs
+
+Linux with the driver `intel_rapl_msr` (also for AMD, from 5.8 on), and the right to read the files, which are root's
+alone.
+
+## How good it is
+
+| zone | interval | renewed every |
+|---|---|---|
+| package | ±5 % | 1 ms |
+| dram | ±10 %; servers show 0.27 % more than they count | 1 ms |
+| psys | ±20 % | not published: 0.1 s is taken |
+
+An edge of a window misses up to one such interval of power. Power supply, fans, disks and GPUs are not in it. With SGX
+switched on, the processor blurs its counters, and the domain's source says so.
+
+## When it is missing
+
+| it says | do |
+|---|---|
+| this user may not read it | `carbonwatch doctor --fix`, or once: `sudo carbonwatch grant` |
+| this machine has no RAPL | on a processor of Intel or AMD: load the driver |
+| hidden, as in containers | mount the host's `/sys` |
+| stand still at 0 | a virtual machine: measure on the host, or let a model estimate |
+
+A zone that goes away during a run, is set back or can't be read leaves a gap with its reason. A failed read loses
+nothing: the next one steps from the last value that was seen.
 """
 
 from __future__ import annotations
@@ -12,42 +47,26 @@ import logging
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from carbonwatch.errors import SensorUnavailable
-from carbonwatch.model import Component, Domain
+from carbonwatch.model import Domain
+from carbonwatch.sensors import _lattice, _rapl
 from carbonwatch.sensors._counter import WrappingCounter
 from carbonwatch.settings import Settings
 from carbonwatch.units import NS_PER_S
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from carbonwatch.sensors._kernel import Reader
+
 log = logging.getLogger(__name__)
 
-_COMPONENTS: dict[str, Component] = {"package": "cpu", "dram": "ram", "psys": "system"}
-
-# Relative errors against meters. Package: studies of Haswell and later find up to 5 % (Khan et al., "RAPL in
-# Action", ACM TOMPECS 2018). DRAM: measured from Haswell-EP on, right in trend with a constant offset, worst when
-# idle (Desrochers, Paradis, Weaver, "A Validation of DRAM RAPL Power Measurements", MEMSYS 2016). psys: wired as
-# the vendor liked, and nobody has published a figure: wide on purpose.
-_ERRORS = {"package": (-0.05, 0.05), "dram": (-0.10, 0.10), "psys": (-0.20, 0.20)}
-
-# More than any part draws for long; tells a register that wrapped from one that was reset.
-_MAX_POWER_W = {"package": 1000, "dram": 1000, "psys": 10_000}
-
+_WORTH = {"cpu": _rapl.ERRORS["package"], "ram": _rapl.ERRORS["dram"]}
 _NO_RANGE_NJ = 1 << 64  # no known end: a step back is then never a wrap
 _MIRROR_WAIT_NS = 5_000_000  # counters move every 1 ms
 _RECHECK_NS = NS_PER_S
 _STALE = (errno.ENODEV, errno.ENOENT, errno.ESTALE, errno.EBADF)
-
-_LET_A_GROUP_READ = """\
-To let the members of a group read it, now and after every boot:
-  sudo groupadd -f energy && sudo usermod -aG energy "$USER"
-  echo 'ACTION=="add", SUBSYSTEM=="powercap", KERNEL=="intel-rapl*:*", \
-RUN+="/bin/chgrp energy /sys%p/energy_uj", RUN+="/bin/chmod 0440 /sys%p/energy_uj"' \
-| sudo tee /etc/udev/rules.d/70-energy.rules
-  sudo udevadm control --reload && sudo udevadm trigger --action=add --subsystem-match=powercap
-and log in again."""
-
-_LOAD_THE_DRIVER = "Load the driver: sudo modprobe intel_rapl_msr (also for AMD)."
 
 _MOUNT_SYS = (
     "Start the container with the host's /sys, as in `docker run -v /sys:/host/sys:ro`, "
@@ -58,22 +77,26 @@ _MOUNT_SYS = (
 def detect(settings: Settings) -> RaplPowercap:
     """A meter of the packages and their memory, or of the whole platform with the setting prefer_psys."""
     root = os.path.join(settings.path_sysfs, "class", "powercap")
-    search = _Search(_zones(root, settings.path_procfs))
+    zones = _zones(root, settings)
+    from carbonwatch.sensors._kernel import Reader  # loads ctypes: not before there is something to read
+
+    search = _Search(zones, settings.path_grants, Reader())
     search.open_registers()
     search.drop_mirrors()
     search.settle_psys(settings.prefer_psys)
     if not search.registers:
         raise search.unavailable(root)
     search.warn_of_missing_packages()
-    return RaplPowercap(search.registers, search.rejected)
+    doubt = _rapl.FILTERED if _rapl.is_filtered(_rapl.cpuinfo(settings.path_procfs)) else ""
+    return RaplPowercap(search.registers, search.rejected, doubt)
 
 
 class RaplPowercap:
     """The zones that are counted, with their files kept open."""
 
-    def __init__(self, registers: list[_Register], rejected: Mapping[str, str]) -> None:
+    def __init__(self, registers: list[_Register], rejected: Mapping[str, str], doubt: str = "") -> None:
         holds_all = next((r.id for r in registers if r.zone.kind == "psys"), None)
-        self.domains = tuple(_domain(r, holds_all) for r in registers)
+        self.domains = tuple(_domain(r, holds_all, doubt) for r in registers)
         self.rejected = rejected
         self.failed: Mapping[str, str] = {}
         self._registers = registers
@@ -84,9 +107,9 @@ class RaplPowercap:
             self._recheck(ns)
         counts: dict[str, int] = {}
         failed: dict[str, str] = {}
-        for register in self._registers:
+        for register, seen in [(register, register.look()) for register in self._registers]:  # reads close together
             try:
-                counts[register.id] = register.count(ns)
+                counts[register.id] = register.count(seen, ns)
             except (OSError, ValueError) as error:
                 failed[register.id] = register.reason(error)
             else:
@@ -96,6 +119,10 @@ class RaplPowercap:
             log.warning("RAPL zones with a gap: %s", failed)
         self.failed = failed
         return counts
+
+    def descriptors(self) -> dict[str, list[int]]:
+        """What is open, for a process that may not open it."""
+        return {register.key: [register.fd] for register in self._registers}
 
     def close(self) -> None:
         for register in self._registers:
@@ -119,8 +146,7 @@ def modulus_nj(range_uj: int) -> int:
     return (range_uj + 1) * 1000
 
 
-@dataclass(frozen=True, slots=True)
-class _Zone:
+class _Zone(NamedTuple):
     """A folder of powercap that has a name."""
 
     folder: str  # "intel-rapl:0:1": numbers are hexadecimal
@@ -149,33 +175,57 @@ class _Zone:
 class _Register:
     """A zone's energy_uj, kept open: a read is then one system call."""
 
-    __slots__ = ("_fd", "_file", "_identity", "_lost", "counter", "id", "zone")
+    __slots__ = ("_file", "_identity", "_lost", "_path_grants", "_reader", "_stillness", "counter", "fd", "id", "zone")
 
-    def __init__(self, zone: _Zone, id_: str) -> None:
+    def __init__(self, zone: _Zone, id_: str, path_grants: str, reader: Reader) -> None:
         self.zone = zone
         self.id = id_
-        self.counter = WrappingCounter(_modulus_nj(zone), max_power_w=_MAX_POWER_W[zone.kind])
+        self.counter = WrappingCounter(_modulus_nj(zone), max_power_w=_rapl.MAX_POWER_W[zone.kind])
+        self._stillness = _rapl.Stillness(zone.kind)
+        self._path_grants = path_grants
+        self._reader = reader
         self._file = os.path.join(zone.path, "energy_uj")
-        self._fd = -1
+        self.fd = -1
         self._identity = (0, 0)
         self._lost = ""  # why there is no open file
         self._open()
 
-    def value_nj(self) -> int:
-        """What the register shows. Raises OSError, or ValueError where it shows no number."""
-        value_nj = int(os.pread(self._fd, 32, 0)) * 1000
-        if value_nj < 0:
-            raise ValueError(value_nj)
-        return value_nj
+    @property
+    def key(self) -> str:
+        """What names it between processes of one machine."""
+        return f"file:{os.path.realpath(self._file)}"
 
-    def count(self, ns: int) -> int:
-        return self.counter.advance(self.value_nj(), ns)
+    def look(self) -> bytes | OSError:
+        """What the file shows, to be understood once all files have been looked at."""
+        try:
+            return self._reader.pread(self.fd)
+        except OSError as error:
+            return error
+
+    def value_nj(self, seen: bytes | OSError | None = None) -> int:
+        """What the register shows, or showed. Raises OSError, or ValueError with the reason where that is no number."""
+        seen = self.look() if seen is None else seen
+        if isinstance(seen, OSError):
+            raise seen
+        try:
+            value_uj = int(seen)
+        except ValueError:
+            value_uj = -1
+        if value_uj < 0:
+            raise ValueError(f"{self._file} shows no number")
+        return value_uj * 1000
+
+    def count(self, seen: bytes | OSError, ns: int) -> int:
+        value_nj = self.value_nj(seen)
+        if self._stillness.lasts(value_nj, ns):
+            raise ValueError(_rapl.STANDS_STILL)
+        return self.counter.advance(value_nj, ns)
 
     def reason(self, error: OSError | ValueError) -> str:
         """Why a read failed, as a sentence; lets go of a file that will not come back."""
         if isinstance(error, ValueError):
-            return f"{self._file} shows no number"
-        if self._fd >= 0:
+            return str(error)
+        if self.fd >= 0:
             self._lost = f"{self._file} can't be read ({error.strerror})"
             if error.errno in _STALE:
                 self.drop()
@@ -183,9 +233,9 @@ class _Register:
 
     def renew(self) -> None:
         """Opens the file again if it was replaced, or went and came back."""
-        if self._fd >= 0 and not self._is_current():
+        if self.fd >= 0 and not self._is_current():
             self.drop()
-        if self._fd < 0:
+        if self.fd < 0:
             try:
                 self._open()
             except OSError as error:
@@ -193,7 +243,7 @@ class _Register:
 
     def drop(self) -> None:
         """Closes the file, unless its number was closed by somebody else and is another file's by now."""
-        fd, self._fd = self._fd, -1
+        fd, self.fd = self.fd, -1
         try:
             if fd >= 0 and _identity(os.fstat(fd)) == self._identity:
                 os.close(fd)
@@ -201,12 +251,23 @@ class _Register:
             pass  # closed by somebody else
 
     def _open(self) -> None:
-        self._fd = os.open(self._file, os.O_RDONLY | os.O_CLOEXEC)
-        self._identity = _identity(os.fstat(self._fd))
+        self.fd = self._open_or_take()
+        self._identity = _identity(os.fstat(self.fd))
+
+    def _open_or_take(self) -> int:
+        try:
+            return os.open(self._file, os.O_RDONLY | os.O_CLOEXEC)
+        except PermissionError:
+            from carbonwatch.sensors import _granted
+
+            granted = _granted.take(self._path_grants, self.key)
+            if not granted:
+                raise
+            return granted[0]
 
     def _is_current(self) -> bool:
         try:
-            return _identity(os.stat(self._file)) == self._identity == _identity(os.fstat(self._fd))
+            return _identity(os.stat(self._file)) == self._identity == _identity(os.fstat(self.fd))
         except OSError as error:
             self._lost = f"{self._file} is gone ({error.strerror})"
             return False
@@ -215,8 +276,10 @@ class _Register:
 class _Search:
     """Sorts zones into registers that are counted and others that are rejected, each with its reason."""
 
-    def __init__(self, zones: list[_Zone]) -> None:
+    def __init__(self, zones: list[_Zone], path_grants: str, reader: Reader) -> None:
         self._zones = zones
+        self._path_grants = path_grants
+        self._reader = reader
         self._why_not: dict[_Zone, str] = {}
         self._unreadable: dict[_Zone, OSError | None] = {}
         self._standing_still: list[_Zone] = []
@@ -232,8 +295,8 @@ class _Search:
 
     def open_registers(self) -> None:
         for zone in self._zones:
-            if zone.kind not in _COMPONENTS:
-                inside = zone.kind in ("core", "uncore")
+            if zone.kind not in _rapl.COMPONENTS:
+                inside = _lattice.holds("package", zone.kind)
                 self._why_not[zone] = f"inside {zone.package}" if inside else f"{zone.name!r} is no kind of zone known"
             elif zone.mmio and any(r.zone.id == zone.id for r in self.registers):
                 self._why_not[zone] = f"{zone.id} once more, through memory-mapped registers"
@@ -274,15 +337,15 @@ class _Search:
                 return _not_permitted(os.path.join(zone.path, "energy_uj"))
         if self._standing_still:
             return SensorUnavailable(
-                f"The RAPL counters below {root} stand still at 0, as they do in virtual machines.",
-                "Measure on the host, or let a model estimate: sensors cpu_model and ram_model.",
+                f"The RAPL counters below {root} stand still at 0, as they do in virtual machines: measure on the "
+                "host, or let a model estimate."
             )
         reasons = "; ".join(f"{zone.id}: {reason}" for zone, reason in self._why_not.items())
         return SensorUnavailable(f"None of the RAPL zones below {root} can be counted ({reasons}).")
 
     def _open(self, zone: _Zone) -> None:
         try:
-            register = _Register(zone, _free_id(zone, {r.id for r in self.registers}))
+            register = _Register(zone, _free_id(zone, {r.id for r in self.registers}), self._path_grants, self._reader)
         except OSError as error:
             self._note_unreadable(zone, error)
             return
@@ -309,49 +372,46 @@ class _Search:
         self._why_not[register.zone] = reason
 
 
-def _domain(register: _Register, holds_all: str | None) -> Domain:
+def _domain(register: _Register, holds_all: str | None, doubt: str) -> Domain:
     zone = register.zone
     label = zone.name if zone.package in ("", zone.name) else f"{zone.name} of {zone.package}"
-    return Domain(
-        register.id,
-        _COMPONENTS[zone.kind],
-        "measured",
-        f"RAPL {label} (powercap{', MMIO' if zone.mmio else ''})",
-        within=holds_all if register.id != holds_all else None,
-        error=_ERRORS[zone.kind],
-    )
+    ways = ", ".join(filter(None, ("powercap", "MMIO" if zone.mmio else "")))
+    source = f"RAPL {label} ({ways}{f'; {doubt}' if doubt else ''})"
+    return _rapl.domain(register.id, zone.kind, source, holds_all if register.id != holds_all else None)
 
 
 def _free_id(zone: _Zone, taken: set[str]) -> str:
     return f"{zone.id} ({zone.folder})" if zone.id in taken else zone.id
 
 
-def _zones(root: str, path_procfs: str) -> list[_Zone]:
+def _zones(root: str, settings: Settings) -> list[_Zone]:
     """Every zone below the folder, linked or nested: packages before their children, MMIO last."""
     try:
         folders = _folders(root)
     except PermissionError as error:
         raise _not_permitted(root) from error
     except OSError as error:
-        raise _no_rapl(f"{root} is not there", path_procfs) from error
+        raise _no_rapl(f"{root} is not there", settings) from error
     names = {folder: name for folder, path in folders.items() if (name := _text(os.path.join(path, "name")))}
     if folders and not names:
         raise SensorUnavailable(f"{root} lists RAPL zones, but they are hidden, as in containers.", _MOUNT_SYS)
     if not names:
-        raise _no_rapl(f"{root} has no RAPL zones", path_procfs)
+        raise _no_rapl(f"{root} has no RAPL zones", settings)
     order = sorted(names, key=lambda folder: ("mmio" in folder, folder.count(":"), len(folder), folder))
     return [_Zone(folder, folders[folder], names[folder], _package(folder, names)) for folder in order]
 
 
-def _no_rapl(why: str, path_procfs: str) -> SensorUnavailable:
-    if _is_virtual(path_procfs):
+def _no_rapl(why: str, settings: Settings) -> SensorUnavailable:
+    described = _rapl.cpuinfo(settings.path_procfs)
+    if _rapl.is_virtual(described):
         return SensorUnavailable(f"{why}: virtual machines mostly have no RAPL.")
-    return SensorUnavailable(f"{why}, so this machine has no RAPL.", _LOAD_THE_DRIVER)
+    if not _rapl.has_rapl(described):
+        return SensorUnavailable(f"{why}: RAPL is a thing of Intel's and AMD's processors.")
+    if os.path.isdir(os.path.join(settings.path_sysfs, "bus", "event_source", "devices", "power")):
+        return SensorUnavailable(f"{why}: the kernel offers RAPL as events alone, which rapl_perf reads.")
+    from carbonwatch import rights
 
-
-def _is_virtual(path_procfs: str) -> bool:
-    """Whether the processor says that a hypervisor runs below it."""
-    return " hypervisor" in _text(os.path.join(path_procfs, "cpuinfo"), 4096)
+    return rights.Mendable(f"{why}, so this machine has no RAPL.", rights.LOAD_THE_DRIVER, _WORTH)
 
 
 def _folders(root: str) -> dict[str, str]:
@@ -428,11 +488,10 @@ def _peek(register: _Register) -> int | None:
 
 
 def _not_permitted(path: str) -> SensorUnavailable:
-    return SensorUnavailable(
-        f"{path} is there, but this user may not read it. The kernel keeps energy counters from users because fast "
-        "readings can betray what other programs compute (PLATYPUS, CVE-2020-8694).",
-        _LET_A_GROUP_READ,
-    )
+    from carbonwatch import rights
+
+    reason = f"{path} is there, but this user may not read it. {_rapl.PLATYPUS}"
+    return rights.SensorRefused(reason, rights.POWERCAP_FOR_A_GROUP, _WORTH)
 
 
 def _modulus_nj(zone: _Zone) -> int:
