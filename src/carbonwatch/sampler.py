@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 from carbonwatch import plugins
 from carbonwatch.activity import Activity
-from carbonwatch.errors import SettingsError, Unavailable
+from carbonwatch.errors import SensorUnavailable, SettingsError, Unavailable
 from carbonwatch.model import Domain, Gap, Reading, Sample, Work
-from carbonwatch.sensors import Meter
+from carbonwatch.sensors import Meter, is_absent
 from carbonwatch.settings import Settings
 from carbonwatch.units import NJ_PER_J
 
@@ -27,11 +27,33 @@ log = logging.getLogger(__name__)
 Subscriber = Callable[[Reading], None]
 
 # sensors that stand in where nothing measures the component
-_STAND_INS = {"cpu_model": "cpu", "ram_model": "ram", "gpu_model": "gpu", "rest_model": "system"}
+_STAND_INS = {
+    "cpu_model": "cpu",
+    "ram_model": "ram",
+    "gpu_model": "gpu",
+    "rest_model": "system",
+    "hwmon_system": "cpu",
+    "pi5_pmic": "cpu",
+    "battery": "cpu",
+}
+# of these, what the kernel tells of the whole machine also comes in place of parts, for those who want it all
+_WHOLE = ("hwmon_system",)
+# sensors that are asked for by the setting that says where they are
+_BY_SETTING = {"plug": "plug", "redfish": "redfish_url", "ipmi": "ipmi_host"}
 # what decides which meters are opened: trackers that agree on these share one sampler
 _MATTERS = (
     "sensors",
     "gpus",
+    "plug",
+    "plug_user",
+    "plug_password",
+    "redfish_url",
+    "redfish_user",
+    "redfish_password",
+    "redfish_verify",
+    "ipmi_host",
+    "ipmi_user",
+    "ipmi_password",
     "cpu_w",
     "ram_w",
     "power_boundary",
@@ -261,13 +283,14 @@ def open_sampler(settings: Settings) -> Sampler:
     """
     meters: list[Meter] = []
     missing: dict[str, Unavailable] = {}
-    for name in settings.sensors:
+    for name in _wanted(settings):
         domains = [d for meter in meters for d in meter.domains]
-        covered = {d.component for d in domains if d.quality == "measured"}
-        if _STAND_INS.get(name) in covered or (name in _STAND_INS and "system" in covered):
+        if not _is_due(name, settings, {d.component for d in domains if d.quality == "measured"}):
             continue
         try:
-            meters.append(_detected(name, settings, {d.id for d in domains}))
+            if is_absent(name, settings.path_sysfs):
+                raise SensorUnavailable(f"Nothing on this machine shows what {name} reads.")
+            meters.append(_detected(name, settings, domains))
         except Unavailable as error:
             missing[name] = error
             log.debug("sensor %s is not read: %s", name, error)
@@ -282,19 +305,41 @@ def open_sampler(settings: Settings) -> Sampler:
     return Sampler(meters, _activities(settings, meters), missing=missing)
 
 
-def _detected(name: str, settings: Settings, taken: set[str]) -> Meter:
-    """A sensor's meter, unless others count its domains already."""
+def _wanted(settings: Settings) -> list[str]:
+    """Names of the sensors to try, in order: first those that some setting says where to ask."""
+    told = [name for name, setting in _BY_SETTING.items() if getattr(settings, setting) is not None]
+    return list(dict.fromkeys((*told, *settings.sensors)))
+
+
+def _is_due(name: str, settings: Settings, covered: set[str]) -> bool:
+    """Whether a sensor is to be tried: one that stands in, only where nothing measures it yet."""
+    if name not in _STAND_INS:
+        return True
+    if "system" in covered:
+        return False
+    is_all_wanted = settings.prefer_psys or settings.power_boundary == "node"
+    return _STAND_INS[name] not in covered or (is_all_wanted and name in _WHOLE)
+
+
+def _detected(name: str, settings: Settings, counted: list[Domain]) -> Meter:
+    """A sensor's meter, unless others count its domains already, or one counts the whole machine as it does."""
     meter: Meter = plugins.load("sensors", name)(settings)
     ids = {d.id for d in meter.domains}
-    if ids & taken:
+    taken = ids & {d.id for d in counted}
+    whole = next((d.id for d in counted if d.component == "system"), None)
+    if taken or (whole and any(d.component == "system" for d in meter.domains)):
         meter.close()
-        raise Unavailable(f"{name} counts {', '.join(sorted(ids & taken))}, which a sensor before it counts already.")
+        raise Unavailable(
+            f"{name} counts {', '.join(sorted(taken))}, which a sensor before it counts already."
+            if taken
+            else f"{name} counts the whole machine, as {whole} does already."
+        )
     log.info("sensor %s reads %s", name, sorted(ids))
     return meter
 
 
 def _activities(settings: Settings, meters: list[Meter]) -> list[Activity]:
-    on_gpu = any(d.component == "gpu" for meter in meters for d in meter.domains)
+    on_gpu = any(d.id.startswith("nvml:") for meter in meters for d in meter.domains)
     names = [("procfs", "psutil"), *([("nvml",)] if on_gpu else [])]
     found = [_first_activity(settings, alternatives) for alternatives in names]
     return [activity for activity in found if activity is not None]
