@@ -2,8 +2,8 @@
 
 Reads: the energy accumulator of each board (amdsmi_get_energy_count) with the timestamp of the same table; where there
 is none, or it is not to be believed, power1_average of the chip `amdgpu` in /sys/class/hwmon, joined by straight
-lines between reads. Only boards that the program can see are read (ROCR_VISIBLE_DEVICES, HIP_VISIBLE_DEVICES). The second
-half of a board with two processors (MI200) shows nothing: its first half counts for both.
+lines between reads. Only boards that the program can see are read (ROCR_VISIBLE_DEVICES, HIP_VISIBLE_DEVICES). The
+second half of a board with two processors (MI200) shows nothing: its first half counts for both.
 
 Needs: the driver amdgpu; for the accumulator ROCm's libamd_smi.so (package amd-smi-lib, or amdsmi), no Python package.
 

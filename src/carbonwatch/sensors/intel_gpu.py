@@ -30,6 +30,7 @@ _ERROR = (-0.10, 0.10)
 _MAX_POWER_W = 2000
 _NJ_PER_UJ = (1000, 1)
 _LIBRARY = "libze_loader.so.1"
+_POWER_PROPERTIES = 0xD  # ZES_STRUCTURE_TYPE_POWER_PROPERTIES, zes_api.h
 _DRIVERS = ("i915", "xe")
 _HELP = 'Pass /dev/dri to the container, or be in its group: sudo usermod -aG render "$USER".'
 
@@ -87,9 +88,6 @@ class Sysman:
         handles = (c.c_void_p * count.value)()
         _check(function(*of, c.byref(count), handles), function.__name__)
         return [c.c_void_p(handle) for handle in handles]
-
-
-_POWER_PROPERTIES = 0x11  # ZES_STRUCTURE_TYPE_POWER_PROPERTIES
 
 
 def detect(settings: Settings, *, load: Callable[[], Any] | None = None) -> GaugeMeter:
