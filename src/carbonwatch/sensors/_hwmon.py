@@ -128,7 +128,7 @@ def domain(id_: str, channel: Channel, rule: Rule) -> Domain:
     if within is not None and match is not None:
         within = within.format(*match.groups())
     way = "energy counter" if channel.counts else "power, integrated between reads"
-    source = f"{channel.chip.name} {channel.label} (hwmon {way})"
+    source = f"{' '.join(filter(None, (channel.chip.name, channel.label)))} (hwmon {way})"
     return Domain(id_, rule.component or "rest", "measured", source, within, rule.error)
 
 
