@@ -14,11 +14,12 @@ from typing import Any
 class Device:
     """What it answers to each path, whom it lets in, and what it was asked."""
 
+    challenge: Mapping[str, str] | None = None  # headers of a refusal
+
     def __init__(self) -> None:
         self.address = ""
         self.answers: dict[str, Any] = {}
         self.login: str | None = None  # what the Authorization header must be
-        self.challenge: Mapping[str, str] | None = None  # headers of a refusal
         self.status: dict[str, int] = {}
         self.location = ""
         self.asked: list[tuple[str, str | None]] = []

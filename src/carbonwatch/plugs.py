@@ -55,16 +55,15 @@ def _shelly(answer: Any) -> Shown:
     """Gen 2 and later: `apower`, and `aenergy` in Wh with three decimals."""
     if "apower" not in answer:
         return _shelly1(answer)
-    total_wh = answer.get("aenergy", {}).get("total")
-    energy_j = None if total_wh is None else float(total_wh) * J_PER_KWH / 1000
-    return Shown(float(answer["apower"]), energy_j, 3.6, _MINUTE_S)
+    power_w, total_wh = float(answer["apower"]), answer.get("aenergy", {}).get("total")
+    return Shown(power_w) if total_wh is None else Shown(power_w, float(total_wh) * J_PER_KWH / 1000, 3.6, _MINUTE_S)
 
 
 def _shelly1(answer: Any) -> Shown:
     """Gen 1: a list of meters, with totals in watt-minutes."""
     meter = answer["meters"][0]
-    total = meter.get("total")
-    return Shown(float(meter["power"]), None if total is None else float(total) * 60, 60.0, _MINUTE_S)
+    power_w, total = float(meter["power"]), meter.get("total")
+    return Shown(power_w) if total is None else Shown(power_w, float(total) * 60, 60.0, _MINUTE_S)
 
 
 def _redfish(answer: Any) -> Shown:
@@ -76,6 +75,9 @@ def _home_assistant(answer: Any) -> Shown:
     unit = answer.get("attributes", {}).get("unit_of_measurement", "W")
     return Shown(float(answer["state"]) * {"mW": 0.001, "W": 1.0, "kW": 1000.0}[unit])
 
+
+# those that take a password in their address, or never itself but a proof of it
+_OTHERWISE = ("tasmota", "shelly")
 
 # kind -> (path if the address has none, what its answer means)
 ANSWERS: Mapping[str, tuple[str, Callable[[Any], Shown]]] = {
@@ -127,10 +129,29 @@ def _understood(url: str, means: Callable[[Any], Shown], answer: Any) -> Shown:
 
 
 def ask_json(url: str, login: Login | None = None, kind: str = "", *, verify: bool = True) -> Any:
-    """What an address answers, as JSON. Raises Unavailable, with the address and without who asks.
+    """What an address answers, as JSON. Raises Unavailable, with the address and without who asks."""
+    import urllib.error
 
-    It follows no redirection, which would carry the password to another host.
-    """
+    meter = f"The meter at {_bare(url)}"
+    try:
+        return _answer(url, login or Login(), kind, verify)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code in (401, 403):
+            reason, remedy = f"refuses who asks (HTTP {error.code})", "Check user, password or token."
+        else:
+            reason, remedy = f"does not answer (HTTP {error.code})", "Check its address."
+        raise Unavailable(f"{meter} {reason}.", remedy) from None
+    except OSError as error:
+        raise Unavailable(f"{meter} does not answer ({error}).", "Check its address and its network.") from None
+    except ValueError as error:
+        raise Unavailable(
+            f"{meter} answers something else than its kind does ({error!r}).", "Check which kind it is."
+        ) from None
+
+
+def _answer(url: str, login: Login, kind: str, verify: bool) -> Any:
+    """The answer, asked again where a proof is wanted. A redirection would carry the password to another host."""
     import json
     import urllib.error
     import urllib.request
@@ -141,85 +162,71 @@ def ask_json(url: str, login: Login | None = None, kind: str = "", *, verify: bo
             """Never."""
 
     opener = urllib.request.build_opener(Stay, *_unverified(verify))
+
+    def load(request: urllib.request.Request) -> Any:
+        with opener.open(request, timeout=WAIT_S) as answer:
+            return json.load(answer, parse_float=Decimal)
+
     try:
-        try:
-            with opener.open(_request(url, kind, login), timeout=WAIT_S) as answer:
-                return json.load(answer, parse_float=Decimal)
-        except urllib.error.HTTPError as error:
-            with error:
-                challenge = error.headers.get("WWW-Authenticate", "")
-                if error.code != 401 or not challenge.startswith("Digest ") or login is None:
-                    raise
-            proof = _digest(challenge, url, login)
-            with opener.open(_request(url, "", None, proof), timeout=WAIT_S) as answer:
-                return json.load(answer, parse_float=Decimal)
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code in (401, 403):
-            raise Unavailable(
-                f"The meter at {_bare(url)} refuses who asks (HTTP {error.code}).", "Check user, password or token."
-            ) from None
-        raise Unavailable(
-            f"The meter at {_bare(url)} does not answer (HTTP {error.code}).", "Check its address."
-        ) from None
-    except OSError as error:
-        raise Unavailable(
-            f"The meter at {_bare(url)} does not answer ({error}).", "Check its address and its network."
-        ) from None
-    except ValueError as error:
-        raise Unavailable(
-            f"The meter at {_bare(url)} answers something else than its kind does ({error!r}).",
-            "Check which kind it is.",
-        ) from None
+        return load(_request(url, kind, login))
+    except urllib.error.HTTPError as refusal:
+        proof = _digest(refusal.headers.get("WWW-Authenticate", ""), url, login) if refusal.code == 401 else ""
+        if not proof:
+            raise
+        refusal.close()
+    proven = urllib.request.Request(url)
+    proven.add_unredirected_header("Authorization", proof)
+    return load(proven)
 
 
-def _request(url: str, kind: str, login: Login | None, proof: str = "") -> Any:
+def _request(url: str, kind: str, login: Login) -> Any:
     import urllib.parse
     import urllib.request
 
-    if kind == "tasmota" and login is not None and login.secret:
+    if kind == "tasmota" and login.secret:
         url += "&" + urllib.parse.urlencode({"user": login.user or "admin", "password": login.secret})
     request = urllib.request.Request(url, headers={"Accept": "application/json"})
-    said = proof or _said(kind, login)
-    if said:
-        request.add_unredirected_header("Authorization", said)
+    if kind not in _OTHERWISE and login.secret:
+        request.add_unredirected_header("Authorization", _said(login.user, login.secret))
     return request
 
 
-def _said(kind: str, login: Login | None) -> str:
+def _said(user: str | None, secret: str) -> str:
     """The header of who asks: a token where there is no name, else name and password."""
-    if login is None or not login.secret or kind == "tasmota":
-        return ""
-    if login.user is None:
-        return f"Bearer {login.secret}"
+    if user is None:
+        return f"Bearer {secret}"
     import base64
 
-    return f"Basic {base64.b64encode(f'{login.user}:{login.secret}'.encode()).decode()}"
+    return f"Basic {base64.b64encode(f'{user}:{secret}'.encode()).decode()}"
 
 
 def _digest(challenge: str, url: str, login: Login) -> str:
-    """The answer to a challenge by RFC 7616, which Shelly's second generation asks with SHA-256."""
-    import hashlib
+    """The answer to a challenge by RFC 7616, as Shelly's second generation asks; empty to another challenge."""
+    if not challenge.startswith("Digest ") or not login.secret:
+        return ""
     import secrets
     import urllib.parse
     import urllib.request
 
     asked = urllib.request.parse_keqv_list(urllib.request.parse_http_list(challenge.partition(" ")[2]))
-    algorithm = asked.get("algorithm", "MD5")
-    if algorithm not in ("MD5", "SHA-256"):
-        raise Unavailable(f"The meter at {_bare(url)} asks for {algorithm}, which is not known here.")
-
-    def hashed(*parts: str) -> str:
-        return hashlib.new(algorithm.replace("-", ""), ":".join(parts).encode(), usedforsecurity=False).hexdigest()
-
     address = urllib.parse.urlsplit(url)
     path = f"{address.path}?{address.query}" if address.query else address.path
-    user, nonce, once = login.user or "admin", asked["nonce"], secrets.token_hex(8)
-    mine = hashed(user, asked["realm"], login.secret or "")
-    response = hashed(mine, nonce, "00000001", once, "auth", hashed("GET", path))
-    said = {"username": user, "realm": asked["realm"], "nonce": nonce, "uri": path, "response": response}
-    said |= {"algorithm": algorithm, "cnonce": once} | ({"opaque": asked["opaque"]} if "opaque" in asked else {})
-    return "Digest " + ", ".join(f'{key}="{value}"' for key, value in said.items()) + ", qop=auth, nc=00000001"
+    user, once = login.user or "admin", secrets.token_hex(8)
+    mine = _hashed(asked, user, asked["realm"], login.secret)
+    response = _hashed(asked, mine, asked["nonce"], "00000001", once, "auth", _hashed(asked, "GET", path))
+    said: dict[str, str] = {key: asked[key] for key in ("realm", "nonce", "opaque", "algorithm") if key in asked}
+    said |= {"username": user, "uri": path, "cnonce": once, "response": response}
+    pairs = ", ".join(f'{key}="{value}"' for key, value in said.items())
+    return f"Digest {pairs}, qop=auth, nc=00000001"
+
+
+def _hashed(asked: Mapping[str, str], *parts: str) -> str:
+    import hashlib
+
+    algorithm = asked.get("algorithm", "MD5").replace("-", "").lower()
+    if algorithm not in ("md5", "sha256"):
+        raise ValueError(f"it asks for {asked['algorithm']}, which is not known here")
+    return hashlib.new(algorithm, ":".join(parts).encode(), usedforsecurity=False).hexdigest()
 
 
 def _unverified(verify: bool) -> list[Any]:

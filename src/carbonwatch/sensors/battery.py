@@ -99,7 +99,7 @@ class BatteryMeter:
         self._batteries = batteries
         self._chargers = chargers
         names = ", ".join(f"{battery.name} ({battery.way})" for battery in batteries)
-        self.domains = (Domain(_ID, "system", "measured", f"battery {names}", None, _ERROR),)
+        self.domains: tuple[Domain, ...] = (Domain(_ID, "system", "measured", f"battery {names}", None, _ERROR),)
         self.rejected: Mapping[str, str] = {}
         self.failed: Mapping[str, str] = {}
         self._counted_nj: dict[str, int] = {}
