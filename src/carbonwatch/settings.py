@@ -144,8 +144,8 @@ def _url(name: str, value: Any) -> None:
     """An address without a password, since addresses are shown."""
     if "@" in value or "password=" in value:
         raise SettingsError(
-            f"{name} holds a password, which would be seen wherever it is shown. Leave it out, and give user and "
-            "password as settings of their own."
+            f"{name} is an address with a password in it, which would be seen wherever it is shown. Leave it out, and "
+            "give user and password as settings of their own."
         )
     if not value.startswith(("https://", "http://")) or not value.partition("//")[2]:
         raise SettingsError(f"{name} is {value!r}, which is no address. Write it as https://host.")
@@ -155,7 +155,7 @@ def _url(name: str, value: Any) -> None:
 def _device(name: str, value: Any) -> None:
     kind, _, address = value.partition("=")
     if not kind or not address:
-        raise SettingsError(f"{name} must be KIND=ADDRESS, as in shelly=http://192.168.1.20.")
+        raise SettingsError(f"{name} is not KIND=ADDRESS, as in shelly=http://192.168.1.20.")
     _url(name, address)
 
 

@@ -47,7 +47,7 @@ _CREDIBLE = (0.25, 4.0)  # a counter's power over that which the board tells
 
 # A tick is 2**-16 J, 15.259 µJ; the library gives it as 15.3 µJ, 0.27 % too much.
 _TICK = (1_000_000_000, 1 << 16)
-_ROUNDED_UJ = 15.3
+_ROUNDED_NJ = 15_300
 
 _HELP = "docker run --device /dev/kfd --device /dev/dri --group-add video, or be in the groups video and render."
 
@@ -56,7 +56,7 @@ class Shown(NamedTuple):
     """What one accumulator tells: ticks, what a tick is worth, and when that was so."""
 
     ticks: int
-    uj_per_tick: float
+    tick_nj: float
     table_ns: int
 
 
@@ -94,7 +94,7 @@ class Library:
         ticks, resolution, table_ns = c.c_uint64(), c.c_float(), c.c_uint64()
         places = (c.byref(ticks), c.byref(resolution), c.byref(table_ns))
         self._check(self._api.amdsmi_get_energy_count(handle, *places))
-        return Shown(ticks.value, resolution.value, table_ns.value)
+        return Shown(ticks.value, resolution.value * 1000, table_ns.value)  # it gives microjoules
 
     def close(self) -> None:
         """Gives the library back."""
@@ -131,7 +131,7 @@ class Accumulator(Counted):
     """A board that counts its energy."""
 
     def __init__(self, domain: Domain, library: Library, board: Board, first: Shown) -> None:
-        tick = _TICK if abs(first.uj_per_tick - _ROUNDED_UJ) < 0.05 else (round(first.uj_per_tick * 1000), 1)
+        tick = _TICK if abs(first.tick_nj - _ROUNDED_NJ) < 50 else (round(first.tick_nj), 1)
         counter = WrappingCounter(1 << 64, max_power_w=_MAX_POWER_W, nj_per_tick=tick)
         super().__init__(domain, lambda: self._moved(library.shown(board.bus)), counter)
         self._since = first
@@ -221,7 +221,7 @@ def _is_credible(board: Board, first: Shown, last: Shown) -> bool:
     power_uw = _power_uw(board)
     if not power_uw or elapsed_ns <= 0:
         return True
-    counted_w = (last.ticks - first.ticks) * last.uj_per_tick * 1000 / elapsed_ns
+    counted_w = (last.ticks - first.ticks) * last.tick_nj / elapsed_ns
     low, high = _CREDIBLE
     return low <= counted_w * 1e6 / power_uw <= high
 
