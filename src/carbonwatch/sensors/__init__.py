@@ -16,7 +16,7 @@ from carbonwatch.model import Domain
 
 # Where the hardware of a sensor shows, if it does anywhere: below /sys, an absolute path, or a system's name. Where
 # nothing shows, its file is not even loaded, which takes more of a start's time than to look.
-_SIGNS: Mapping[str, tuple[str, ...]] = {
+_SIGNS: dict[str, tuple[str, ...]] = {
     "amdsmi": ("module/amdgpu",),
     "intel_gpu": ("module/i915", "module/xe"),
     "apple": ("darwin",),
