@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 
@@ -32,8 +34,8 @@ class Device:
 
 
 @contextmanager
-def serving(device: Device) -> Iterator[Device]:
-    """The device at an address of its own."""
+def serving(device: Device, certificate: Path | None = None) -> Iterator[Device]:
+    """The device at an address of its own, with a certificate behind TLS."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -55,9 +57,14 @@ def serving(device: Device) -> Iterator[Device]:
             """Says nothing."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # who does not believe it breaks off
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
-    device.address = f"http://127.0.0.1:{server.server_port}"
+    device.address = f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_port}"
     try:
         yield device
     finally:

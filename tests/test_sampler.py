@@ -554,9 +554,7 @@ def test_of_two_meters_of_the_whole_machine_the_first_is_counted(site: Path) -> 
     reader = opened("holds_all", "holds_all_too")
 
     assert ids(reader.domains) == ["all"]
-    assert (
-        reader.missing["holds_all_too"].reason == "holds_all_too counts the whole machine, as all does already."
-    )
+    assert reader.missing["holds_all_too"].reason == "holds_all_too counts the whole machine, as all does already."
     assert sys.modules["holds_all_too_sensor"].detect.meter.closed
 
 

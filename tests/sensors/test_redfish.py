@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Iterator
 
 import pytest
@@ -42,7 +43,7 @@ def test_the_first_chassis_that_tells_a_power_meters_the_server(controller: Devi
     counts = meter.read(0)
     meter.close()
 
-    source = f"Redfish at {controller.address.partition('//')[2]}"
+    source = "server's controller (Redfish)"
     assert meter.domains == (Domain("redfish:server", "system", "measured", source, None, (-0.1, 0.1)),)
     assert counts.keys() == {"redfish:server"}
     assert [path for path, _ in controller.asked[:5]] == [
@@ -104,6 +105,25 @@ def test_a_controller_that_sends_elsewhere_is_not_followed_there(controller: Dev
             detect(settings(controller))
 
         assert other.asked == []
+
+
+# made for this test, and known to nobody
+CERTIFICATE = pathlib.Path(__file__).parent.parent / "data" / "controller.pem"
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_certificate_that_nobody_knows_is_believed_only_if_asked_to(verify: bool) -> None:
+    with serving(Device(), CERTIFICATE) as controller:
+        controller.answers = {f"{ROOT}/1/Power": {"PowerControl": [{"PowerConsumedWatts": 344}]}}
+        given = Settings(redfish_url=f"{controller.address}{ROOT}/1/Power", redfish_verify=verify)
+        try:
+            detect(given).close()
+            refused = ""
+        except SensorUnavailable as error:
+            refused = error.reason
+
+    assert ("certificate verify failed" in refused) is verify
+    assert bool(controller.asked) is not verify
 
 
 def test_without_an_address_there_is_none() -> None:

@@ -1,18 +1,30 @@
 """AMD's GPUs, by the library of their driver (AMD SMI) or, without it, by the kernel's files.
 
-Reads: the energy accumulator of each board (amdsmi_get_energy_count) with the timestamp of the same table; where there
-is none, or it is not to be believed, power1_average of the chip `amdgpu` in /sys/class/hwmon, joined by straight
-lines between reads. Only boards that the program can see are read (ROCR_VISIBLE_DEVICES, HIP_VISIBLE_DEVICES). The
-second half of a board with two processors (MI200) shows nothing: its first half counts for both.
+## What it reads
 
-Needs: the driver amdgpu; for the accumulator ROCm's libamd_smi.so (package amd-smi-lib, or amdsmi), no Python package.
+The energy accumulator of each board (amdsmi_get_energy_count) with the timestamp of the same table; where there is
+none, or it is not to be believed, power1_average of the chip `amdgpu` in /sys/class/hwmon, joined by straight lines
+between reads. Only boards that the program can see are read (ROCR_VISIBLE_DEVICES, HIP_VISIBLE_DEVICES). The second
+half of a board with two processors (MI200) shows nothing: its first half counts for both.
 
-Accuracy: ±5 % for the accumulator, ±20 % for power that is read now and then: assumptions, as AMD publishes no
-figure. An accumulator that stands still (ROCm/rocm_smi_lib issue 180), or is far from the board's power
-(ROCm/amdsmi issue 38), is found out in a quarter of a second at the start, and its power is read in its stead.
+## What it needs
 
-Fix: in a container, pass the devices: docker run --device /dev/kfd --device /dev/dri --group-add video; be in the
-groups video and render: sudo usermod -aG video,render "$USER". A guest of a virtual machine is told nothing.
+The driver amdgpu; for the accumulator ROCm's libamd_smi.so (package amd-smi-lib, or amdsmi), no Python package.
+
+## How good it is
+
+±5 % for the accumulator, ±20 % for power that is read now and then: assumptions, as AMD publishes no figure. An
+accumulator that stands still (ROCm/rocm_smi_lib issue 180), or is far from the board's power (ROCm/amdsmi issue 38), is
+found out in a quarter of a second at the start, and its power is read in its stead.
+
+## When it is missing
+
+| it says | do |
+|---|---|
+| not visible | nothing: `ROCR_VISIBLE_DEVICES` or `HIP_VISIBLE_DEVICES` leaves it out |
+| None of AMD's GPUs is read | be in the groups of its devices: `sudo usermod -aG video,render "$USER"` |
+| the same, in a container | `docker run --device /dev/kfd --device /dev/dri --group-add video` |
+| the same, in a virtual machine | nothing: a guest is not told |
 """
 
 from __future__ import annotations

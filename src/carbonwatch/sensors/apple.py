@@ -1,14 +1,22 @@
 """Apple's own processors, by the counters that macOS keeps of their energy (IOReport), without root.
 
-Reads: of the group "Energy Model" the totals of CPU, GPU, neural engine (ANE) and memory, of all dies; what counts
-their cores and clusters once more is left out. Counters go on since the start of the Mac.
+## What it reads
 
-Needs: a Mac with Apple's own processor. libIOReport is no public interface of macOS, and may change with it.
+Of the group "Energy Model" the totals of CPU, GPU, neural engine (ANE) and memory, of all dies; what counts their cores
+and clusters once more is left out. Counters go on since the start of the Mac.
 
-Accuracy: ±20 %, an assumption: the counters are a model of Apple's, whose manual page (powermetrics) calls the values
-estimates that are not to be compared between devices. Display, disks and power supply are not in them.
+## What it needs
 
-Fix: where libIOReport does not give them, or the processor is Intel's, put powermetrics among the sensors.
+A Mac with Apple's own processor. libIOReport is no public interface of macOS, and may change with it.
+
+## How good it is
+
+±20 %, an assumption: the counters are a model of Apple's, whose manual page (powermetrics) calls the values estimates
+that are not to be compared between devices. Display, disks and power supply are not in them.
+
+## When it is missing
+
+Where libIOReport does not give them, or the processor is Intel's, put `powermetrics` among the sensors.
 """
 
 from __future__ import annotations

@@ -1,15 +1,23 @@
 """Power of a laptop, display and all, from its battery while it discharges (/sys/class/power_supply).
 
-Reads: power_now, else current_now x voltage_now, joined by straight lines between reads; else what energy_now, or
-charge_now x voltage_now, has lost. Batteries that discharge are added up. It stands in where nothing measures the
+## What it reads
+
+`power_now`, else `current_now` x `voltage_now`, joined by straight lines between reads; else what `energy_now`, or
+`charge_now` x `voltage_now`, has lost. Batteries that discharge are added up. It stands in where nothing measures the
 CPUs, since it is coarse: to have it in their place, put it first in `sensors`.
 
-Needs: a battery, and the charger unplugged. While it is plugged in, the run has a gap.
+## What it needs
 
-Accuracy: ±15 %, an assumption: fuel gauges tell current to a few percent, but renew it every second to every minute,
-and energy in steps of about 10 mWh (36 J). Runs of less than some minutes are worse than that.
+A battery, and the charger unplugged. While it is plugged in, the run has a gap.
 
-Fix: unplug the charger.
+## How good it is
+
+±15 %, an assumption: fuel gauges tell current to a few percent, but renew it every second to every minute, and energy
+in steps of about 10 mWh (36 J). Runs of less than some minutes are worse than that.
+
+## When it is missing
+
+Unplug the charger: while it is plugged in, what comes from it is not seen.
 """
 
 from __future__ import annotations

@@ -1,20 +1,33 @@
 """Energy and power of parts of a machine, from chips of the kernel's hardware monitoring (/sys/class/hwmon).
 
-Reads: by chip name `amd_energy` (AMD sockets), `zenpower` and `fam15h_power` (AMD processors), `power_meter` on NVIDIA
-Grace (CPU, memory, the rest of the socket), `ina3221` on NVIDIA Jetson (the module, else its rails), `smpro_hwmon` and
+## What it reads
+
+By chip name `amd_energy` (AMD sockets), `zenpower` and `fam15h_power` (AMD processors), `power_meter` on NVIDIA Grace
+(CPU, memory, the rest of the socket), `ina3221` on NVIDIA Jetson (the module, else its rails), `smpro_hwmon` and
 `apm_xgene` (Ampere), `occ` and `ibmpowernv` (POWER), `scmi_sensors` (Arm servers and boards, by the names that the
-firmware gives). Energy counters where a chip has them, else power, joined by straight lines between reads. What
-shows a part of something counted, or the whole of it once more, is left out with its reason; AMD sockets that RAPL
-counts too are within RAPL's.
+firmware gives). Energy counters where a chip has them, else power, joined by straight lines between reads. What shows a
+part of something counted, or the whole of it once more, is left out with its reason; AMD sockets that RAPL counts too
+are within RAPL's.
 
-Needs: the chip's driver. `amd_energy` is readable by root and a group alone.
+## What it needs
 
-Accuracy: counters of `amd_energy` are RAPL's, so ±5 %. Grace tells means of 50 ms to 1 s (NVIDIA Grace Performance
-Tuning Guide): ±10 %, since once a second misses some of them. Other chips tell single moments: ±20 %, wide on
-purpose, since nobody has published a figure.
+The chip's driver. `amd_energy` is readable by root and a group alone.
 
-Fix: let a group read the energy files with a udev rule, as `carbonwatch doctor` prints it; on Grace, where no
-power_meter shows, boot with acpi_power_meter.force_cap_on=y.
+## How good it is
+
+Counters of `amd_energy` are RAPL's, so ±5 %. Grace tells means of 50 ms to 1 s (NVIDIA Grace Performance Tuning Guide):
+±10 %, since once a second misses some of them. Other chips tell single moments: ±20 %, wide on purpose, since nobody
+has published a figure.
+
+## When it is missing
+
+| it says | do |
+|---|---|
+| meters energy or power of a known part | nothing: most machines have no such chip |
+| this user may not read it | let a group read the energy files, with the udev rule that `carbonwatch doctor` prints |
+| its name says nothing known | tell us the chip and its labels: `grep . /sys/class/hwmon/*/{name,*_label}` |
+
+On NVIDIA Grace, where no `power_meter` shows, boot with `acpi_power_meter.force_cap_on=y`.
 """
 
 from __future__ import annotations

@@ -1,16 +1,25 @@
 """Power of the whole machine as its firmware tells it to the kernel (/sys/class/hwmon).
 
-Reads: by chip name `power_meter` (the ACPI power meter of many servers), `occ` and `ibmpowernv` (POWER's system
-sensor), `macsmc_hwmon` (Macs with Linux), `corsairpsu` (power supplies that tell). Power joined by straight lines
-between reads. It stands in where nothing measures the CPUs; prefer_psys or power_boundary=node has it count in
-place of the parts inside it.
+## What it reads
 
-Needs: the chip's driver, which firmware or a USB cable brings along.
+By chip name `power_meter` (the ACPI power meter of many servers), `occ` and `ibmpowernv` (POWER's system sensor),
+`macsmc_hwmon` (Macs with Linux), `corsairpsu` (power supplies that tell). Power joined by straight lines between reads.
+It stands in where nothing measures the CPUs; prefer_psys or power_boundary=node has it count in place of the parts
+inside it.
 
-Accuracy: ±10 %. The ACPI power meter tells its own (power1_accuracy), often not truly; means over a second or more lag
-behind, so that short runs are worse.
+## What it needs
 
-Fix: sudo modprobe acpi_power_meter. Where the firmware hides it: acpi_power_meter.force_cap_on=y.
+The chip's driver, which firmware or a USB cable brings along.
+
+## How good it is
+
+±10 %. The ACPI power meter tells its own (power1_accuracy), often not truly; means over a second or more lag behind, so
+that short runs are worse.
+
+## When it is missing
+
+Load the driver: `sudo modprobe acpi_power_meter`. Where the firmware hides its meter, boot with
+`acpi_power_meter.force_cap_on=y`.
 """
 
 from __future__ import annotations

@@ -1,15 +1,22 @@
 """Intel's GPU boards, by the kernel's files or by Level Zero's Sysman.
 
-Reads: energy1_input of the chips `i915` and `xe` in /sys/class/hwmon, the whole card's; where the kernel shows none,
-zesPowerGetEnergyCounter of each card, which counts microjoules with a timestamp of its own. Parts of a card (tiles,
-the package on it) are left out. Graphics inside a processor are in RAPL's package, and not read here.
+## What it reads
 
-Needs: kernel 6.2 (i915) or 6.15 (xe) for the files, or libze_loader.so.1 (package libze1 or level-zero).
+`energy1_input` of the chips `i915` and `xe` in /sys/class/hwmon, the whole card's; where the kernel shows none,
+zesPowerGetEnergyCounter of each card, which counts microjoules with a timestamp of its own. Parts of a card (tiles, the
+package on it) are left out. Graphics inside a processor are in RAPL's package, and not read here.
 
-Accuracy: ±10 %, an assumption: Intel publishes no figure for the card's counter.
+## What it needs
 
-Fix: in a container, pass the devices: docker run --device /dev/dri; be in the group render: sudo usermod -aG render
-"$USER".
+A driver that has the files (`i915` from Linux 6.2 on), or libze_loader.so.1 (package libze1 or level-zero).
+
+## How good it is
+
+±10 %, an assumption: Intel publishes no figure for the card's counter.
+
+## When it is missing
+
+Be in the group of its devices: `sudo usermod -aG render "$USER"`; in a container: `docker run --device /dev/dri`.
 """
 
 from __future__ import annotations

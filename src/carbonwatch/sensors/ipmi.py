@@ -1,15 +1,26 @@
 """The whole server, by its controller through IPMI (DCMI, `ipmitool dcmi power reading`).
 
-Reads: the instantaneous reading, every five seconds by a thread of its own; a question takes 50 to 500 ms. It holds all
-that the server uses, so that no other meter is added to it.
+## What it reads
 
-Needs: `ipmi` among the sensors, the program ipmitool, and root for the controller of this machine (/dev/ipmi0). Over
-the network: `ipmi_host`, `ipmi_user` and `ipmi_password`, which is handed to ipmitool in its environment.
+The instantaneous reading, every five seconds by a thread of its own; a question takes 50 to 500 ms. It holds all that
+the server uses, so that no other meter is added to it.
 
-Accuracy: ±10 %, an assumption: whole watts, means over a second or more, and vendors' sensors differ by 2 to 10 %.
+## What it needs
 
-Fix: sudo modprobe ipmi_devintf ipmi_si; let a group read the device: sudo chgrp energy /dev/ipmi0 && sudo chmod g+rw
-/dev/ipmi0. A controller without DCMI ends with "invalid command": try redfish.
+`ipmi` among the sensors, the program ipmitool, and root for the controller of this machine (/dev/ipmi0). Over the
+network: `ipmi_host`, `ipmi_user` and `ipmi_password`, which is handed to ipmitool in its environment.
+
+## How good it is
+
+±10 %, an assumption: whole watts, means over a second or more, and vendors say little of their sensors.
+
+## When it is missing
+
+| it says | do |
+|---|---|
+| could not open device | `sudo modprobe ipmi_devintf`, and until the next boot `sudo chmod a+rw /dev/ipmi0` |
+| invalid command | the controller has no DCMI: try `redfish` |
+| its state is 'deactivated' | switch power measurement on in the controller's settings |
 """
 
 from __future__ import annotations
@@ -31,8 +42,7 @@ _READING = ("dcmi", "power", "reading")
 def detect(settings: Settings, *, environ: Mapping[str, str] | None = None) -> SlowMeter:
     """A meter of the server, whose controller is asked before the run begins."""
     environ = os.environ if environ is None else environ
-    where = settings.ipmi_host or "this machine"
-    domain = Domain("ipmi:server", "system", "measured", f"IPMI (DCMI) of {where}", None, _ERROR)
+    domain = Domain("ipmi:server", "system", "measured", "server's controller (IPMI)", None, _ERROR)
     command = ("ipmitool", *_remote(settings), *_READING)
     secret = {"IPMI_PASSWORD": settings.ipmi_password} if settings.ipmi_password else {}
     env = {**environ, **secret}

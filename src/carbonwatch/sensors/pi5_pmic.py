@@ -1,14 +1,25 @@
 """A Raspberry Pi 5, by its power chip (`vcgencmd pmic_read_adc`).
 
-Reads: volts x amperes of every rail that has both, every two seconds by a thread of its own, and from their sum the
-board's power. Stands in where nothing else measures the CPUs, and holds all that the board uses.
+## What it reads
 
-Needs: a Raspberry Pi 5 (earlier ones do not tell), vcgencmd, and the right to open /dev/vcio (group video).
+Volts x amperes of every rail that has both, every two seconds by a thread of its own, and from their sum the board's
+power. Stands in where nothing else measures the CPUs, and holds all that the board uses.
 
-Accuracy: ±10 %. The rails are not all there is: 1.1451 x their sum + 0.5879 W is the line that fits a meter at the
-supply (github.com/jfikar/RPi5-power); devices on USB and HATs on the 5 V pins are hardly in it.
+## What it needs
 
-Fix: sudo apt install libraspberrypi-bin (Raspberry Pi OS has it); sudo usermod -aG video "$USER", and log in again.
+A Raspberry Pi 5 (earlier ones do not tell), vcgencmd, and the right to open /dev/vcio (group video).
+
+## How good it is
+
+±10 %. The rails are not all there is: 1.1451 x their sum + 0.5879 W is the line that fits a meter at the supply
+(github.com/jfikar/RPi5-power); devices on USB and HATs on the 5 V pins are hardly in it.
+
+## When it is missing
+
+| it says | do |
+|---|---|
+| vcgencmd is not installed | `sudo apt install libraspberrypi-bin` (Raspberry Pi OS has it) |
+| can't open device file | `sudo usermod -aG video "$USER"`, and log in again |
 """
 
 from __future__ import annotations

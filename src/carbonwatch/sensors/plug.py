@@ -1,17 +1,28 @@
 """The whole machine at the wall, by a smart plug.
 
-Reads: Shelly of both generations, Tasmota, or a sensor of power in Home Assistant, asked every second over the
-network by a thread of its own. Where the plug counts energy itself, that count decides: watts only tell how it was
-spread. A plug holds all that the machine uses, so that no other meter is added to it.
+## What it reads
 
-Needs: `plug = "shelly=http://192.168.1.20"` (or tasmota=, shelly1=, home-assistant=), and with a password
-`plug_user` and `plug_password`; a token of Home Assistant is a `plug_password` without a user.
+Shelly of both generations, Tasmota, or a sensor of power in Home Assistant, asked every second over the network by a
+thread of its own. Where the plug counts energy itself, that count decides: watts only tell how it was spread. A plug
+holds all that the machine uses, so that no other meter is added to it.
 
-Accuracy: ±3 %. Makers say 1 to 2 % of power (Shelly Plus Plug S: 1 %); of a load of a few watts it is worse. What other
-devices on the same socket use is in it.
+## What it needs
 
-Fix: open the plug's address in a browser on this machine. A plug that is set to another network, or asks for a
-password, answers nothing to it either.
+`plug = "shelly=http://192.168.1.20"` (or tasmota=, shelly1=, home-assistant=), and with a password `plug_user` and
+`plug_password`; a token of Home Assistant is a `plug_password` without a user.
+
+## How good it is
+
+±3 %, an assumption: makers say 1 to 2 % of power, and of a load of a few watts it is worse. What other devices on the
+same socket use is in it.
+
+## When it is missing
+
+| it says | do |
+|---|---|
+| does not answer | open the plug's address in a browser on this machine: it may be in another network |
+| refuses who asks | check `plug_user` and `plug_password` |
+| answers something else than its kind does | check the kind: `shelly` is Gen 2 and later, `shelly1` Gen 1 |
 """
 
 from __future__ import annotations
@@ -31,6 +42,6 @@ def detect(settings: Settings) -> SlowMeter:
     if settings.plug is None:
         raise SensorUnavailable("No plug is set.", 'Say which: plug = "shelly=http://192.168.1.20".')
     ask = open_meter(settings.plug, Login(settings.plug_user, settings.plug_password))
-    kind, _, address = settings.plug.partition("=")
-    domain = Domain("plug:wall", "system", "measured", f"{kind} plug at {address.partition('?')[0]}", None, _ERROR)
+    source = f"smart plug ({settings.plug.partition('=')[0]})"  # where it is, is nobody's business who reads a report
+    domain = Domain("plug:wall", "system", "measured", source, None, _ERROR)
     return SlowMeter([domain], lambda: {domain.id: ask()}, _EVERY_S).expect(WAIT_S)

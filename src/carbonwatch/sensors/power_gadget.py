@@ -1,13 +1,21 @@
 """Intel processors on Windows and macOS, by the log tool of Intel Power Gadget, where it is still installed.
 
-Reads: the processors' and the memory's power, one log of two seconds after the other, by a thread of its own.
+## What it reads
 
-Needs: `power_gadget` among the sensors. Intel ended it in December 2023 and offers it no more: on Windows 11
-`windows_emi` reads the same counters without it.
+The processors' and the memory's power, one log of two seconds after the other, by a thread of its own.
 
-Accuracy: ±5 %, as RAPL, which it reads; of the time, what the tool takes to start is not looked at.
+## What it needs
 
-Fix: put the folder of PowerLog into PATH, or use windows_emi.
+`power_gadget` among the sensors. Intel ended it in 2023 and offers it no more: on Windows 11 `windows_emi` reads the
+same counters without it.
+
+## How good it is
+
+±5 %, as RAPL, which it reads; of the time, what the tool takes to start is not looked at.
+
+## When it is missing
+
+Put the folder of PowerLog into PATH, or use `windows_emi`.
 """
 
 from __future__ import annotations

@@ -1,14 +1,24 @@
 """Macs, by Apple's program powermetrics: where the sensor `apple` can't be used, and on Macs with Intel processors.
 
-Reads: power of CPU, GPU and neural engine (ANE) of Apple's own processors, or the package power that Intel's model
-gives: means of four seconds, one after the other, by a thread of its own.
+## What it reads
 
-Needs: `powermetrics` among the sensors, and the right to start it as root without a password.
+Power of CPU, GPU and neural engine (ANE) of Apple's own processors, or the package power that Intel's model gives:
+means of four seconds, one after the other, by a thread of its own.
 
-Accuracy: ±20 %, an assumption. Apple's manual page calls the values estimates, not to be compared between devices. Of
-the time, the tenth part that the program takes to start is not looked at.
+## What it needs
 
-Fix: echo "$USER ALL=(root) NOPASSWD: /usr/bin/powermetrics" | sudo tee /etc/sudoers.d/powermetrics
+`powermetrics` among the sensors, and the right to start it as root without a password.
+
+## How good it is
+
+±20 %, an assumption. Apple's manual page calls the values estimates, not to be compared between devices. Of the time,
+the tenth part that the program takes to start is not looked at.
+
+## When it is missing
+
+Let this user start it, and nothing else, as root:
+
+    echo "$USER ALL=(root) NOPASSWD: /usr/bin/powermetrics" | sudo tee /etc/sudoers.d/powermetrics
 """
 
 from __future__ import annotations

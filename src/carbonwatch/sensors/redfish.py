@@ -1,16 +1,28 @@
 """The whole server, by its controller's Redfish service (DMTF DSP0266: iDRAC, iLO, XCC, OpenBMC and others).
 
-Reads: `EnvironmentMetrics` (PowerWatts), else `Power` (PowerConsumedWatts), of the first chassis that has one; asked
-every five seconds over the network by a thread of its own. It holds all that the server uses, so that no other meter
-is added to it.
+## What it reads
 
-Needs: `redfish_url = "https://controller"`, `redfish_user` and `redfish_password`; a user that may only read (role
-ReadOnly) is enough. The address of a resource itself (…/redfish/v1/Chassis/2/Power) names another chassis.
+`EnvironmentMetrics` (PowerWatts), else `Power` (PowerConsumedWatts), of the first chassis that has one; asked every
+five seconds over the network by a thread of its own. It holds all that the server uses, so that no other meter is added
+to it.
 
-Accuracy: ±10 %, an assumption: vendors give 1 to 5 % for the sensor, and the controller tells means of up to a minute,
-so that runs of a few minutes are worse.
+## What it needs
 
-Fix: a certificate that nobody knows is refused; if this controller's is its own, set redfish_verify = false.
+`redfish_url = "https://controller"`, `redfish_user` and `redfish_password`; a user that may only read (role ReadOnly)
+is enough. The address of a resource itself (…/redfish/v1/Chassis/2/Power) names another chassis.
+
+## How good it is
+
+±10 %, an assumption: vendors say little of the sensor, and the controller tells means of up to a minute, so that runs
+of a few minutes are worse.
+
+## When it is missing
+
+| it says | do |
+|---|---|
+| certificate verify failed | if the controller's certificate is its own: `redfish_verify = false` |
+| refuses who asks | check `redfish_user` and `redfish_password`; the account may be locked |
+| no chassis tells its power | name the resource in `redfish_url`; some vendors ask for a licence |
 """
 
 from __future__ import annotations
@@ -36,7 +48,7 @@ def detect(settings: Settings) -> SlowMeter:
     if url is None:
         raise SensorUnavailable("No controller is set.", 'Say which: redfish_url = "https://controller".')
     controller = Controller(url, Login(settings.redfish_user, settings.redfish_password), settings.redfish_verify)
-    domain = Domain("redfish:server", "system", "measured", f"Redfish at {url.split('/')[2]}", None, _ERROR)
+    domain = Domain("redfish:server", "system", "measured", "server's controller (Redfish)", None, _ERROR)
     return SlowMeter([domain], lambda: {domain.id: controller()}, _EVERY_S).expect(_PATIENCE_S)
 
 

@@ -1,13 +1,21 @@
 """Processors, and other parts that are metered, on Windows: the Energy Meter Interface (EMI).
 
-Reads: the channels RAPL_PackageN_PKG and RAPL_PackageN_DRAM of Windows' own driver, in picowatt-hours since the start;
-their parts (PP0, PP1), and dies of AMD that show one counter once more, are left out.
+## What it reads
 
-Needs: Windows 11 on a processor with RAPL, no administrator. Windows 10 has it on machines with metering chips alone.
+The channels RAPL_PackageN_PKG and RAPL_PackageN_DRAM of Windows' own driver, in picowatt-hours since the start; their
+parts (PP0, PP1), and dies of AMD that show one counter once more, are left out.
 
-Accuracy: ±5 %, as RAPL, which it reads (Khan et al., "RAPL in Action", ACM TOMPECS 2018); memory ±10 %.
+## What it needs
 
-Fix: update Windows. Inside a virtual machine there is none, unless its host gives it one.
+Windows 11 on a processor with RAPL, no administrator. Windows 10 has it on machines with metering chips alone.
+
+## How good it is
+
+±5 %, as RAPL, which it reads (Khan et al., "RAPL in Action", ACM TOMPECS 2018); memory ±10 %.
+
+## When it is missing
+
+Update Windows. Inside a virtual machine there is none, unless its host gives it one.
 """
 
 from __future__ import annotations
