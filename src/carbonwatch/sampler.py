@@ -26,18 +26,19 @@ log = logging.getLogger(__name__)
 
 Subscriber = Callable[[Reading], None]
 
-# sensors that stand in where nothing measures the component
+# sensors that stand in where nothing measures the components: models, and meters of the whole machine, which are coarse
+# and can't tell a GPU's work from a CPU's
 _STAND_INS = {
-    "cpu_model": "cpu",
-    "ram_model": "ram",
-    "gpu_model": "gpu",
-    "rest_model": "system",
-    "hwmon_system": "cpu",
-    "pi5_pmic": "cpu",
-    "battery": "cpu",
+    "cpu_model": {"cpu"},
+    "ram_model": {"ram"},
+    "gpu_model": {"gpu"},
+    "rest_model": {"system"},
+    "hwmon_system": {"cpu", "gpu"},
+    "pi5_pmic": {"cpu", "gpu"},
+    "battery": {"cpu", "gpu"},
 }
-# of these, what the kernel tells of the whole machine also comes in place of parts, for those who want it all
-_WHOLE = ("hwmon_system",)
+# of these, the one that also comes in place of parts, for those who want all of the machine
+_WHOLE = "hwmon_system"
 # sensors that are asked for by the setting that says where they are
 _BY_SETTING = {"plug": "plug", "redfish": "redfish_url", "ipmi": "ipmi_host"}
 # what decides which meters are opened: trackers that agree on these share one sampler
@@ -318,7 +319,7 @@ def _is_due(name: str, settings: Settings, covered: set[str]) -> bool:
     if "system" in covered:
         return False
     is_all_wanted = settings.prefer_psys or settings.power_boundary == "node"
-    return _STAND_INS[name] not in covered or (is_all_wanted and name in _WHOLE)
+    return not _STAND_INS[name] & covered or (is_all_wanted and name == _WHOLE)
 
 
 def _detected(name: str, settings: Settings, counted: list[Domain]) -> Meter:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pathlib
+from dataclasses import replace
 
 import pytest
 
@@ -68,6 +69,17 @@ def test_it_stands_in_only_where_nothing_measures_the_cpus(tmp_path: pathlib.Pat
     plant(tmp_path, "power9")
 
     assert counted(Settings(path_sysfs=root, sensors=SENSORS)) == ["hwmon:ibmpowernv:Chip 0", "hwmon:ibmpowernv:Chip 8"]
+
+
+def test_it_does_not_stand_in_for_a_gpu_that_is_measured(tmp_path: pathlib.Path) -> None:
+    plant(tmp_path, "server-acpi")
+    (tmp_path / "module" / "xe" / "parameters").mkdir(parents=True)
+    settings = plant(tmp_path, "arc")
+
+    assert counted(replace(settings, sensors=("intel_gpu", "hwmon_system"))) == [
+        "intel_gpu:0000:03:00.0",
+        "intel_gpu:0000:4d:00.0",
+    ]
 
 
 @pytest.mark.parametrize("wish", [{"prefer_psys": True}, {"power_boundary": "node"}])

@@ -3,8 +3,8 @@
 ## What it reads
 
 `power_now`, else `current_now` x `voltage_now`, joined by straight lines between reads; else what `energy_now`, or
-`charge_now` x `voltage_now`, has lost. Batteries that discharge are added up. It stands in where nothing measures the
-CPUs, since it is coarse: to have it in their place, put it first in `sensors`.
+`charge_now` x `voltage_now`, has lost. Batteries that discharge are added up. It stands in where nothing measures
+CPUs or GPUs, since it is coarse: to have it in their place, put it first in `sensors`.
 
 ## What it needs
 

@@ -4,7 +4,7 @@
 
 By chip name `power_meter` (the ACPI power meter of many servers), `occ` and `ibmpowernv` (POWER's system sensor),
 `macsmc_hwmon` (Macs with Linux), `corsairpsu` (power supplies that tell). Power joined by straight lines between reads.
-It stands in where nothing measures the CPUs; prefer_psys or power_boundary=node has it count in place of the parts
+It stands in where nothing measures CPUs or GPUs; prefer_psys or power_boundary=node has it count in place of the parts
 inside it.
 
 ## What it needs
@@ -56,4 +56,6 @@ def detect(settings: Settings) -> GaugeMeter:
     """A meter of the whole machine. Raises SensorUnavailable where the kernel knows none."""
     if not any(chip.name in RULES for chip in _hwmon.chips(settings.path_sysfs)):
         raise SensorUnavailable("No chip of the kernel's hardware monitoring meters the whole machine.")
-    return _hwmon.meter(settings.path_sysfs, RULES)
+    meter = _hwmon.meter(settings.path_sysfs, RULES)
+    meter.tick_s = None  # firmware may take milliseconds to answer, and tells means of a second
+    return meter

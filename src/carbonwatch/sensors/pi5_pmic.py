@@ -3,7 +3,7 @@
 ## What it reads
 
 Volts x amperes of every rail that has both, every two seconds by a thread of its own, and from their sum the board's
-power. Stands in where nothing else measures the CPUs, and holds all that the board uses.
+power. It stands in where nothing measures CPUs or GPUs, and holds all that the board uses.
 
 ## What it needs
 

@@ -38,7 +38,7 @@ from carbonwatch.settings import Settings
 
 _ERROR = (-0.10, 0.10)
 _EVERY_S = 5.0
-_PATIENCE_S = 4 * WAIT_S  # the first answer takes several questions
+_PATIENCE_S = 2 * WAIT_S  # the first answer takes several questions
 _CHASSIS = "/redfish/v1/Chassis"
 
 
