@@ -122,6 +122,16 @@ def test_an_answer_that_can_not_be_read_is_a_gap_and_not_the_end(caplog: pytest.
     assert "what it answers can't be read (ZeroDivisionError('odd'))" in caplog.text
 
 
+def test_an_answer_without_one_of_its_parts_is_none() -> None:
+    plug = Plug()
+    plug.poll(100)
+    plug.meter = SlowMeter([WALL], dict, 1.0, clock=plug.clock, thread=False)
+    plug.meter.poll()
+
+    assert plug.counted_j() is None
+    assert plug.meter.failed == {WALL.id: "what it answers can't be read (KeyError('plug:wall'))."}
+
+
 # a counter of its own
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shlex
 from collections.abc import Mapping
 
 import pytest
@@ -158,6 +159,12 @@ def test_chips_of_one_name_are_told_apart(tmp_path: pathlib.Path) -> None:
 # how it is read
 
 
+def opened(folder: pathlib.Path) -> list[int]:
+    """Descriptors of this process below a folder."""
+    mine = ((int(fd), os.path.realpath(f"/proc/self/fd/{fd}")) for fd in os.listdir("/proc/self/fd"))
+    return [fd for fd, path in mine if str(folder) in path]
+
+
 def socket(root: pathlib.Path) -> pathlib.Path:
     return root / "class" / "hwmon" / "hwmon3" / "energy3_input"
 
@@ -192,12 +199,28 @@ def test_a_driver_that_is_loaded_again_under_another_number_is_found(tmp_path: p
     folder = tmp_path / "class" / "hwmon"
     (folder / "hwmon3").rename(folder / "hwmon7")
     (folder / "hwmon7" / "energy3_input").write_text("9000000002\n")
-    for gauge in meter._gauges:  # as the kernel does with what is open: sysfs gives ENODEV from then on
-        gauge.close()
-    gone = meter.read(S)
-    back = meter.read(2 * S)
+    for path in opened(folder):  # sysfs gives ENODEV from then on
+        os.close(path)
 
-    assert gone == back == {"hwmon:amd_energy:Esocket0": 2000, "hwmon:amd_energy:Esocket1": 0}
+    assert meter.read(S) == {"hwmon:amd_energy:Esocket0": 2000, "hwmon:amd_energy:Esocket1": 0}
+
+
+def test_a_descriptor_that_was_closed_and_is_another_file_s_is_neither_read_nor_closed(
+    tmp_path: pathlib.Path,
+) -> None:
+    meter = detect(plant(tmp_path, "epyc-amd-energy"))
+    meter.read(0)
+    (other := tmp_path / "other").write_text("5\n")
+    for fd in opened(tmp_path / "class"):
+        os.close(fd)
+    foreign = [os.open(other, os.O_RDONLY) for _ in range(2)]
+    counts = meter.read(S)
+    meter.close()
+
+    assert counts == {"hwmon:amd_energy:Esocket0": 0, "hwmon:amd_energy:Esocket1": 0}
+    assert [os.pread(fd, 9, 0) for fd in foreign] == [b"5\n"] * 2
+    for fd in foreign:
+        os.close(fd)
 
 
 def test_power_is_joined_by_straight_lines(tmp_path: pathlib.Path) -> None:
@@ -227,7 +250,9 @@ def test_a_counter_that_this_user_may_not_read_comes_with_the_lasting_fix(tmp_pa
         os.seteuid(user)
 
     assert caught.value.reason == f"{socket(tmp_path)} is there, but this user may not read it."
-    assert "70-energy-hwmon.rules" in caught.value.remedy
+    _, _, rule, *_ = caught.value.remedy.splitlines()
+    assert shlex.split(rule)[1].startswith('ACTION=="add", SUBSYSTEM=="hwmon", RUN+="/usr/bin/find /sys%p ')
+    assert shlex.split(rule)[-1] == "/etc/udev/rules.d/70-energy-hwmon.rules"
 
 
 def test_closing_gives_the_files_back(tmp_path: pathlib.Path) -> None:

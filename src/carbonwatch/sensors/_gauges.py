@@ -102,12 +102,15 @@ class NumberFile:
     def __init__(self, path: str, find: Callable[[], str] | None = None) -> None:
         self.path = path
         self._find = find  # where it is now: numbers in paths change when a driver is loaded again
-        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        self._tried_ns = 0
+        self._tried_ns = self._checked_ns = 0
         self._lost = ""
+        self._fd = -1
+        self._open()
 
     def number(self, ns: int) -> int:
         """What is in it now. Raises Unavailable."""
+        if not 0 <= ns - self._checked_ns < _RETRY_NS:
+            self._check(ns)
         if self._fd < 0:
             self._renew(ns)
         try:
@@ -121,9 +124,21 @@ class NumberFile:
             raise Unavailable(self._lost) from error
 
     def close(self) -> None:
+        self._check(0)
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+
+    def _open(self) -> None:
+        self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        self._identity = _identity(self._fd)
+
+    def _check(self, ns: int) -> None:
+        """Lets go of a number that somebody else has closed and that is another file's by now."""
+        self._checked_ns = ns
+        if self._fd >= 0 and _identity(self._fd) != self._identity:
+            self._fd = -1
+            self._tried_ns = ns - _RETRY_NS
 
     def _renew(self, ns: int) -> None:
         if 0 <= ns - self._tried_ns < _RETRY_NS:
@@ -131,10 +146,18 @@ class NumberFile:
         self._tried_ns = ns
         self.path = self._find() if self._find else self.path
         try:
-            self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            self._open()
         except OSError as error:
             self._lost = f"{self.path} can't be opened ({error.strerror})"
             raise Unavailable(self._lost) from error
+
+
+def _identity(fd: int) -> tuple[int, int] | None:
+    try:
+        status = os.fstat(fd)
+    except OSError:  # closed by somebody else
+        return None
+    return status.st_dev, status.st_ino
 
 
 class PowerFile:

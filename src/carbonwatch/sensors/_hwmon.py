@@ -32,8 +32,8 @@ _WAYS: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
 REFUSED = """\
 To let the members of a group read it, now and after every boot:
   sudo groupadd -f energy && sudo usermod -aG energy "$USER"
-  echo 'ACTION=="add", SUBSYSTEM=="hwmon", RUN+="/bin/sh -c \\'chgrp energy /sys%p/energy*_input; \
-chmod 0440 /sys%p/energy*_input\\'"' | sudo tee /etc/udev/rules.d/70-energy-hwmon.rules
+  echo 'ACTION=="add", SUBSYSTEM=="hwmon", RUN+="/usr/bin/find /sys%p -maxdepth 1 -name energy*_input \
+-exec chgrp energy {} + -exec chmod 0440 {} +"' | sudo tee /etc/udev/rules.d/70-energy-hwmon.rules
   sudo udevadm control --reload && sudo udevadm trigger --action=add --subsystem-match=hwmon
 and log in again."""
 
@@ -143,8 +143,9 @@ def open_gauge(of: list[Channel], domain: Domain, max_power_w: int = 5000) -> Ga
                 files[-1].append(NumberFile(path, _finder(channel, name)))
     except OSError as error:
         _close(files)
-        why = "this user may not read it" if isinstance(error, PermissionError) else f"{error.strerror}"
-        raise SensorUnavailable(f"{path} is there, but {why}.", REFUSED) from error
+        if isinstance(error, PermissionError):
+            raise SensorUnavailable(f"{path} is there, but this user may not read it.", REFUSED) from error
+        raise SensorUnavailable(f"{path} can't be opened ({error.strerror}).") from error
     return _EnergyFile(domain, files[0][0], max_power_w) if of[0].counts else _PowerFiles(domain, files)
 
 

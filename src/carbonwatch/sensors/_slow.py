@@ -69,7 +69,8 @@ class SlowMeter:
     def poll(self) -> None:
         """Asks once, and keeps what was answered or why nothing was."""
         try:
-            shown = self._ask()
+            answer = self._ask()
+            shown = {id_: answer[id_] for id_ in self._held}
         except Unavailable as error:
             self._keep(error)
             return
