@@ -91,6 +91,20 @@ def test_the_second_half_of_a_board_is_counted_by_the_first(machine: Machine) ->
     assert meter.rejected == {TWIN: "it tells neither energy nor power: another one may count for it, or a host"}
 
 
+def test_a_board_that_sleeps_at_the_start_is_read_once_it_wakes(machine: Machine) -> None:
+    machine.file(RADEON).write_text("\n")
+    meter = machine.meter()
+    asleep = machine.read().keys()
+    why = meter.failed
+    machine.file(RADEON).write_text("60000000\n")
+    machine.advance(1)
+    machine.read()
+
+    assert asleep == {MI250}
+    assert why == {RADEON: f"{machine.file(RADEON)} shows no number"}
+    assert machine.energy_j(2)[RADEON] == 120
+
+
 def test_graphics_inside_a_processor_is_no_board(machine: Machine) -> None:
     meter = machine.meter()
 

@@ -47,7 +47,6 @@ log = logging.getLogger(__name__)
 _COUNTER_ERROR = (-0.05, 0.05)
 _POWER_ERROR = (-0.2, 0.2)
 _MAX_POWER_W = 5000  # no board draws as much; more than that is a counter set to something else
-
 _POWER_TICK_S = 0.5  # the driver's mean is of about a second
 
 _LIBRARY = "libamd_smi.so"
@@ -96,7 +95,11 @@ class Library:
             getattr(api, f"amdsmi_{name}").restype = ctypes.c_uint32
         self._check(api.amdsmi_init(ctypes.c_uint64(_INIT_GPUS)))
         self._is_open = True
-        self._handles = {self._bus(handle): handle for handle in self._processors()}
+        try:
+            self._handles = {self._bus(handle): handle for handle in self._processors()}
+        except Unavailable:
+            self.close()
+            raise
 
     def shown(self, bus: str) -> Shown:
         """What a board's accumulator tells now. Raises Unavailable."""
@@ -251,8 +254,8 @@ def _power_uw(board: Board) -> int | None:
 
 
 def _power_gauge(board: Board) -> Gauge | None:
-    """Its power, if it draws any: the second half of a board with two processors always tells 0."""
-    if board.power_file is None or not _power_uw(board):
+    """Its power. The second half of a board with two processors tells 0; one that sleeps tells nothing for now."""
+    if board.power_file is None or _power_uw(board) == 0:
         return None
     try:
         file = NumberFile(board.power_file)
@@ -299,7 +302,7 @@ def _boards(path_sysfs: str) -> list[Board]:
 
 
 def _is_apu(device: str) -> bool:
-    """An APU's board has no memory of its own to speak of, and its hwmon tells voltages of two rails."""
+    """Whether its hwmon tells the voltage of a northbridge, which boards have none of."""
     chips = (os.path.join(device, "hwmon", chip) for chip in listed(os.path.join(device, "hwmon")))
     return any(text(os.path.join(chip, "in1_label")) == "vddnb" for chip in chips)
 
