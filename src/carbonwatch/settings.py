@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         energy_mix: tuple[str, ...]
         market_g_per_kwh: float
         include_losses: bool
+        include_embodied: bool
         boundary: Literal["lifecycle", "direct"]
         grid: tuple[str, ...]
         grid_timeout_s: float
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
         ram_w: float
         power_boundary: Literal["components", "node"]
         hardware_cpu: str
+        hardware_instance: str
         hardware_tdp_w: float
         hardware_sockets: float
         hardware_cores: float
@@ -72,6 +74,9 @@ if TYPE_CHECKING:
         hardware_memory: str
         hardware_form: Literal["server", "desktop", "laptop", "board"]
         hardware_vcpus: float
+        hardware_embodied_kg: float
+        hardware_lifetime_years: float
+        calibrated: bool
         prefer_psys: bool
         reserved_cores: float
         output_dir: str
@@ -169,6 +174,15 @@ def _folder(name: str, value: Any) -> None:
         raise SettingsError(f"{name} is {value!r}, which is no directory, so nothing could be read there.")
 
 
+def _instance(name: str, value: Any) -> None:
+    from carbonwatch import cloudinstances
+
+    if value != cloudinstances.METADATA and cloudinstances.lookup(value) is None:
+        raise SettingsError(
+            f"{name} is {value!r}, which no cloud sells as far as is known. {cloudinstances.like(value)}"
+        )
+
+
 # source of hourly intensity -> the settings that it does not answer without
 _CREDENTIALS = {
     "electricity_maps": ("electricity_maps_token",),
@@ -211,6 +225,9 @@ class Settings:
         _not_negative,
     )
     include_losses: bool = _setting(False, "Also show what the power lines lose between the plants and here (scope 3).")
+    include_embodied: bool = _setting(
+        False, "Also show the run's share of what making the machine emitted, on a line of its own."
+    )
     boundary: str = _setting(
         "lifecycle",
         "What an intensity counts: `lifecycle`, or `direct` for what leaves the chimneys alone (scope 2).",
@@ -248,6 +265,7 @@ class Settings:
             "battery",
             "cpu_model",
             "ram_model",
+            "gpu_model",
             "rest_model",
         ),
         "Sensors to try, in order. Models and coarse meters of the whole machine stand in only where nothing before "
@@ -276,6 +294,12 @@ class Settings:
         _one_of("components", "node"),
     )
     hardware_cpu: str | None = _setting(None, "Name of the processor, where the system hides it.")
+    hardware_instance: str | None = _setting(
+        None,
+        "What the cloud calls this machine: CLOUD/NAME, as in aws/m5.xlarge; `metadata` asks the cloud's own address "
+        "in the machine, for 300 ms at most. Default: what the environment or the firmware says.",
+        _instance,
+    )
     hardware_tdp_w: float | None = _setting(None, "Rated power of one processor, in W.", _positive)
     hardware_sockets: float | None = _setting(
         None, "Processors in the machine, or in the virtual machine's host.", _positive
@@ -295,6 +319,13 @@ class Settings:
     )
     hardware_vcpus: float | None = _setting(
         None, "Hardware threads of its host that this virtual machine has. Default: its CPUs.", _positive
+    )
+    hardware_embodied_kg: float | None = _setting(
+        None, "What making the whole machine emitted, in kg CO2e, if its maker says so.", _positive
+    )
+    hardware_lifetime_years: float | None = _setting(None, "Years that the machine is used. Default: 4.", _positive)
+    calibrated: bool = _setting(
+        False, "Count what the wall would show, by the line that `carbonwatch calibrate` kept for this machine."
     )
     prefer_psys: bool = _setting(False, "Count the platform domain (psys) instead of the packages inside it.")
     reserved_cores: float | None = _setting(

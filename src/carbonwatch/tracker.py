@@ -110,6 +110,8 @@ class Tracker:
             self._prepare()
             self._sampler = self._given_sampler or sampler.share(self.settings)
             self._note_what_is_missing()
+            if self.settings.include_embodied:
+                self._note_what_was_made()
             # from here on counts: the slow things are done
             self._spent_before_s = self._sampler.spent_s
             self._first = self._last = self._sampler.read()
@@ -271,6 +273,25 @@ class Tracker:
                 self._note(f"{name} is not read: {why}")
         if not self._sampler.domains:
             self._note("Nothing could be metered on this machine: `carbonwatch doctor` says why.")
+
+    def _note_what_was_made(self) -> None:
+        """The machine, for the share of it that this run has."""
+        from carbonwatch import embodied
+        from carbonwatch.sensors.cpu_model import this_machine
+
+        machine = this_machine(self.settings, os.cpu_count() or 1, self._environ)
+        known = embodied.facts(
+            machine.form,
+            sockets=machine.sockets,
+            ram_gb=(machine.memory_gb or 0.0) / machine.share,  # a host has as much for every guest
+            gpus=sum(d.component == "gpu" for d in self._sampler.domains),
+            share=machine.share,
+            given_kg=self.settings.hardware_embodied_kg,
+            lifetime_years=self.settings.hardware_lifetime_years,
+        )
+        if not known:
+            self._note(f"What making a {machine.form} emits is not known: hardware_embodied_kg says it.")
+        self._facts = {**self._facts, **known}
 
     def _open_journal(self) -> None:
         path = store.path(self.settings, self._environ)

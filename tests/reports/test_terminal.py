@@ -277,3 +277,17 @@ def test_what_is_not_known_is_not_known_by_a_contract_either() -> None:
 
     assert details["Lines"][0].startswith("unknown CO2e more")
     assert details["Contract"][0].startswith("unknown CO2e by your contract")
+
+
+def test_what_making_the_machine_emitted_is_a_line_of_its_own_and_in_no_headline() -> None:
+    made = {"embodied_kg": [1200.0, 600.0, 2400.0], "embodied_share": 0.5, "embodied_lifetime_years": 4.0}
+    run = runs.on_a_server()
+    asked = replace(run, duration_s=3600.0, facts={**run.facts, **made, "embodied_source": "a study"})
+    details = dict(_figures.details(asked))
+
+    assert details["Embodied"] == [
+        "17 g CO2e more for making the machine (8.6–34 g; not in the figure above)",
+        "of 1.2 t (0.60–2.4 t) in 4 years: a study",
+    ]
+    assert _figures.emissions(asked) == _figures.emissions(replace(run, duration_s=3600.0))
+    assert "Embodied" not in dict(_figures.details(run))
