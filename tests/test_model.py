@@ -64,6 +64,35 @@ def test_own_has_the_interval_of_the_meter_and_of_the_convention() -> None:
     assert use.part("others") == near(Figure(20.0, 18.0, 24.0))
 
 
+def test_a_short_window_has_the_interval_of_its_edges_too() -> None:
+    counter = replace(CPU, error=(-0.03, 0.04), period_s=0.1)
+    edges = 0.68 * 0.1 / 1.7  # 4 %
+
+    assert counter.error_over(1.7) == pytest.approx((-0.05, math.hypot(0.04, edges)))
+    assert counter.error_over(3600.0) == pytest.approx(counter.error, abs=1e-6)
+    assert counter.error_over(0.001)[0] == -1.0
+    assert CPU.error_over(0.001) == CPU.error
+
+
+def test_nine_windows_in_ten_lie_within_the_interval_of_their_edges() -> None:
+    period, window = 100, 100_000  # 1 W: so much time is so much energy
+    counter = replace(CPU, error=(0.0, 0.0), period_s=period / 1e3)
+    _, high = counter.error_over(window / 1e3)
+    errors = [abs(last_age - first_age) for first_age in range(period) for last_age in range(period)]
+    within = sum(error <= high * window for error in errors) / len(errors)
+
+    assert within == pytest.approx(0.9, abs=0.01)
+
+
+def test_a_run_widens_joules_and_grams_by_its_edges() -> None:
+    counter = Domain("gpu", "gpu", "measured", "a meter", period_s=0.1)
+    entry = runs.entry(runs.usage(counter, 100.0), intensity=GIVEN)
+    run = replace(runs.on_a_server(), entries=(entry,), duration_s=0.68, pue=1.0)
+
+    assert run.energy("machine") == near(Figure(100.0, 90.0, 110.0))
+    assert run.emissions("machine").high == pytest.approx(1.1 * run.emissions("machine").value)
+
+
 @given(use=runs.usages(), share=st.integers(0, 100).map(lambda percent: percent / 100))
 def test_parts_of_an_interval_add_up_to_it(use: Usage, share: float) -> None:
     both = use.times(share).plus(use.times(1 - share))

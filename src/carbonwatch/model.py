@@ -24,6 +24,10 @@ State = Literal["running", "finished", "failed", "killed"]
 Period = Literal["year", "hour"]
 SlotKind = Literal["measured", "estimated", "forecast"]
 
+# A count is up to one period T old when it is read. The error of a window of even power P is the difference of two
+# such ages: triangular, with a standard deviation of P x T / sqrt(6) = 0.41 P x T, and 90 % of it within 0.68 P x T.
+_EDGES = 0.68
+
 COMPONENTS: tuple[Component, ...] = ("cpu", "gpu", "ram", "disk", "rest", "system")
 
 
@@ -38,6 +42,15 @@ class Domain:
     within: str | None = None  # id of the domain whose count already holds this one's
     error: tuple[float, float] = (0.0, 0.0)  # relative: (-0.5, 1.0) reads "half to double"
     idle_w: float | None = None  # what it draws doing nothing; None: not known
+    period_s: float = 0.0  # its count is renewed this often, so that what lies between is missed at an edge
+
+    def error_over(self, duration_s: float) -> tuple[float, float]:
+        """Relative interval of what it counts in a window this long: its accuracy, and what both edges miss."""
+        low, high = self.error
+        if self.period_s <= 0 or duration_s <= 0:
+            return self.error
+        edges = _EDGES * self.period_s / duration_s
+        return max(-1.0, -math.hypot(low, edges)), math.hypot(high, edges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +182,9 @@ class Usage:
             work,
         )
 
-    def part(self, part: Part) -> Figure:
-        """One part's joules with the interval of the meter and, for `own`, of the convention."""
-        low, high = self.domain.error
+    def part(self, part: Part, duration_s: float = math.inf) -> Figure:
+        """One part's joules with the interval of the meter over a window and, for `own`, of the convention."""
+        low, high = self.domain.error_over(duration_s)
         if part == "own":
             return Figure(self.own_j, self.own_low_j * (1 + low), self.own_high_j * (1 + high))
         value = self._plain(part)
@@ -387,7 +400,7 @@ class Run:
         total = ZERO
         for entry in self.entries:
             if component is None or entry.usage.domain.component == component:
-                total = total.plus(entry.usage.part(part))
+                total = total.plus(entry.usage.part(part, self.duration_s))
         return total
 
     def emissions(self, part: Part = "machine", component: Component | None = None) -> Figure:
@@ -395,7 +408,7 @@ class Run:
         total = ZERO
         for entry in self.entries:
             if component is None or entry.usage.domain.component == component:
-                total = total.plus(price(entry.usage.part(part), entry.intensity, self.time_error))
+                total = total.plus(price(entry.usage.part(part, self.duration_s), entry.intensity, self.time_error))
         return total.times(self.pue)
 
     @property

@@ -81,7 +81,7 @@ def test_a_board_is_read_by_its_accumulator(machine: Machine) -> None:
     meter = machine.meter()
 
     source = "AMD Instinct MI250 (AMD SMI energy counter)"
-    assert meter.domains[0] == Domain(MI250, "gpu", "measured", source, None, (-0.05, 0.05))
+    assert meter.domains[0] == Domain(MI250, "gpu", "measured", source, None, (-0.05, 0.05), period_s=0.1)
     assert [d.id for d in meter.domains] == [MI250, RADEON]
 
 

@@ -58,10 +58,10 @@ def test_totals_are_counted_and_what_they_hold_is_not(mac: Mac) -> None:
 
     error = (-0.2, 0.2)
     assert meter.domains == (
-        Domain("apple:cpu", "cpu", "measured", "Apple CPU (IOReport)", None, error),
-        Domain("apple:gpu", "gpu", "measured", "Apple GPU (IOReport)", None, error),
-        Domain("apple:ane", "gpu", "measured", "Apple ANE (IOReport)", None, error),
-        Domain("apple:dram", "ram", "measured", "Apple DRAM (IOReport)", None, error),
+        Domain("apple:cpu", "cpu", "measured", "Apple CPU (IOReport)", None, error, period_s=0.1),
+        Domain("apple:gpu", "gpu", "measured", "Apple GPU (IOReport)", None, error, period_s=0.1),
+        Domain("apple:ane", "gpu", "measured", "Apple ANE (IOReport)", None, error, period_s=0.1),
+        Domain("apple:dram", "ram", "measured", "Apple DRAM (IOReport)", None, error, period_s=0.1),
     )
     assert meter.rejected.keys() == {f"apple:{name}" for name in ("EACC_CPU0", "PACC0_CPU", "GPU SRAM0", "DCS0")}
 

@@ -40,7 +40,9 @@ def test_amd_sockets_are_counted_and_their_cores_are_inside(tmp_path: pathlib.Pa
 
     source = "amd_energy Esocket0 (hwmon energy counter)"
     error = (-0.05, 0.05)
-    assert meter.domains[0] == Domain("hwmon:amd_energy:Esocket0", "cpu", "measured", source, "rapl:package-0", error)
+    assert meter.domains[0] == Domain(
+        "hwmon:amd_energy:Esocket0", "cpu", "measured", source, "rapl:package-0", error, period_s=0.001
+    )
     assert [d.within for d in meter.domains] == ["rapl:package-0", "rapl:package-1"]
     assert meter.rejected == {
         "hwmon:amd_energy:Ecore000": "inside its socket",

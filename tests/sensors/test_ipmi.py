@@ -40,7 +40,7 @@ def test_the_controller_of_this_machine_meters_all_of_it(folder: pathlib.Path) -
     meter.close()
 
     assert meter.domains == (
-        Domain("ipmi:server", "system", "measured", "server's controller (IPMI)", None, (-0.1, 0.1)),
+        Domain("ipmi:server", "system", "measured", "server's controller (IPMI)", None, (-0.1, 0.1), period_s=5.0),
     )
     assert counts.keys() == {"ipmi:server"}
     assert (folder / "arguments").read_text().startswith("dcmi power reading\n")

@@ -39,7 +39,7 @@ def test_the_board_is_metered_whole(tmp_path: pathlib.Path, monkeypatch: pytest.
     meter.close()
 
     source = "Raspberry Pi power chip (vcgencmd pmic_read_adc)"
-    assert meter.domains == (Domain("pi5_pmic:board", "system", "measured", source, None, (-0.1, 0.1)),)
+    assert meter.domains == (Domain("pi5_pmic:board", "system", "measured", source, None, (-0.1, 0.1), period_s=2.0),)
     assert counts.keys() == {"pi5_pmic:board"}
 
 

@@ -45,7 +45,7 @@ def test_each_kind_of_plug_meters_the_whole_machine(device: Device, kind: str) -
     meter.close()
 
     source = f"smart plug ({kind})"
-    assert meter.domains == (Domain("plug:wall", "system", "measured", source, None, (-0.03, 0.03)),)
+    assert meter.domains == (Domain("plug:wall", "system", "measured", source, None, (-0.03, 0.03), period_s=1.0),)
     assert counts.keys() == {"plug:wall"}
 
 

@@ -44,7 +44,7 @@ def test_the_first_chassis_that_tells_a_power_meters_the_server(controller: Devi
     meter.close()
 
     source = "server's controller (Redfish)"
-    assert meter.domains == (Domain("redfish:server", "system", "measured", source, None, (-0.1, 0.1)),)
+    assert meter.domains == (Domain("redfish:server", "system", "measured", source, None, (-0.1, 0.1), period_s=5.0),)
     assert counts.keys() == {"redfish:server"}
     assert [path for path, _ in controller.asked[:5]] == [
         ROOT,

@@ -106,8 +106,24 @@ def test_packages_and_their_memory_are_counted_and_their_parts_are_inside() -> N
     meter = FakeWindows(RAPL).meter()
 
     assert meter.domains == (
-        Domain("emi:package-0", "cpu", "measured", "RAPL_Package0_PKG (Energy Meter Interface)", None, (-0.05, 0.05)),
-        Domain("emi:dram-0", "ram", "measured", "RAPL_Package0_DRAM (Energy Meter Interface)", None, (-0.1, 0.1)),
+        Domain(
+            "emi:package-0",
+            "cpu",
+            "measured",
+            "RAPL_Package0_PKG (Energy Meter Interface)",
+            None,
+            (-0.05, 0.05),
+            period_s=0.001,
+        ),
+        Domain(
+            "emi:dram-0",
+            "ram",
+            "measured",
+            "RAPL_Package0_DRAM (Energy Meter Interface)",
+            None,
+            (-0.1, 0.1),
+            period_s=0.001,
+        ),
     )
     assert meter.rejected == {
         "emi:RAPL_Package0_PP0": "inside package-0",

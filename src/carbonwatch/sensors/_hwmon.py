@@ -67,6 +67,7 @@ class Rule(NamedTuple):
     within: str | None = None  # id of what holds it: "rapl:package-{}", with the pattern's group
     error: tuple[float, float] = (0.0, 0.0)
     max_power_w: int = 5000  # more than that is a counter set to something else
+    period_s: float = 0.0  # its counter, or its power, is renewed this often
 
 
 def chips(path_sysfs: str) -> list[Chip]:
@@ -129,7 +130,8 @@ def domain(id_: str, channel: Channel, rule: Rule) -> Domain:
         within = within.format(*match.groups())
     way = "energy counter" if channel.counts else "power, integrated between reads"
     source = f"{' '.join(filter(None, (channel.chip.name, channel.label)))} (hwmon {way})"
-    return Domain(id_, rule.component or "rest", "measured", source, within, rule.error)
+    component = rule.component or "rest"
+    return Domain(id_, component, "measured", source, within, rule.error, period_s=rule.period_s)
 
 
 def open_gauge(of: list[Channel], domain: Domain, max_power_w: int = 5000) -> Gauge:

@@ -46,6 +46,7 @@ log = logging.getLogger(__name__)
 
 _COUNTER_ERROR = (-0.05, 0.05)
 _POWER_ERROR = (-0.2, 0.2)
+_PERIOD_S = 0.1  # of the table that the library reads: nobody publishes it, and it is no longer than that
 _MAX_POWER_W = 5000  # no board draws as much; more than that is a counter set to something else
 _POWER_TICK_S = 0.5  # the driver's mean is of about a second
 
@@ -201,7 +202,7 @@ def _gauges(
     gauges: list[Gauge] = []
     for board in boards:
         if library is not None and board in believed:
-            domain = _domain(board, "AMD SMI energy counter", _COUNTER_ERROR)
+            domain = _domain(board, "AMD SMI energy counter", _COUNTER_ERROR, _PERIOD_S)
             gauges.append(Accumulator(domain, library, board, believed[board]))
         elif (power := _power_gauge(board)) is not None:
             gauges.append(power)
@@ -264,8 +265,8 @@ def _power_gauge(board: Board) -> Gauge | None:
     return PowerFile(_domain(board, "amdgpu power, integrated between reads", _POWER_ERROR), file)
 
 
-def _domain(board: Board, way: str, error: tuple[float, float]) -> Domain:
-    return Domain(board.id, "gpu", "measured", f"{board.name} ({way})", None, error)
+def _domain(board: Board, way: str, error: tuple[float, float], period_s: float = 0.0) -> Domain:
+    return Domain(board.id, "gpu", "measured", f"{board.name} ({way})", None, error, period_s=period_s)
 
 
 def _opened(load: Callable[[], Any], boards: Iterable[Board]) -> Library | None:

@@ -37,6 +37,7 @@ _UTF8 = 0x08000100  # kCFStringEncodingUTF8
 _GROUP, _CHANNELS = b"Energy Model", b"IOReportChannels"
 
 _ERROR = (-0.20, 0.20)
+_PERIOD_S = 0.1  # nobody publishes it; some tens of milliseconds were seen
 _MAX_POWER_W = 2000
 _NJ: Mapping[str, int] = {"mJ": 1_000_000, "uJ": 1000, "µJ": 1000, "nJ": 1}
 
@@ -221,7 +222,8 @@ def _sorted(channels: list[Channel]) -> tuple[dict[Domain, list[Channel]], dict[
 def _domain(name: str) -> Domain | None:
     for pattern, part, component in _PARTS:
         if re.fullmatch(pattern, name):
-            return Domain(f"apple:{part}", component, "measured", f"Apple {part.upper()} (IOReport)", None, _ERROR)
+            source = f"Apple {part.upper()} (IOReport)"
+            return Domain(f"apple:{part}", component, "measured", source, None, _ERROR, period_s=_PERIOD_S)
     return None
 
 

@@ -53,7 +53,7 @@ _CORE_OF_AMD = r"(?:cpu\d )?SVI2_P_(?:Core|SoC)"
 
 RULES: Mapping[str, tuple[Rule, ...]] = {
     "amd_energy": (
-        Rule(r"Esocket0*(\d+)", "cpu", within="rapl:package-{}", error=_RAPL),
+        Rule(r"Esocket0*(\d+)", "cpu", within="rapl:package-{}", error=_RAPL, period_s=0.001),
         Rule(r"Ecore\d+", None, "inside its socket"),
     ),
     "zenpower": (Rule(_CORE_OF_AMD, "cpu", within="rapl:package-0", error=_MOMENT),),

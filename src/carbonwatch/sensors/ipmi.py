@@ -42,7 +42,7 @@ _READING = ("dcmi", "power", "reading")
 def detect(settings: Settings, *, environ: Mapping[str, str] | None = None) -> SlowMeter:
     """A meter of the server, whose controller is asked before the run begins."""
     environ = os.environ if environ is None else environ
-    domain = Domain("ipmi:server", "system", "measured", "server's controller (IPMI)", None, _ERROR)
+    domain = Domain("ipmi:server", "system", "measured", "server's controller (IPMI)", None, _ERROR, period_s=_EVERY_S)
     command = ("ipmitool", *_remote(settings), *_READING)
     secret = {"IPMI_PASSWORD": settings.ipmi_password} if settings.ipmi_password else {}
     env = {**environ, **secret}

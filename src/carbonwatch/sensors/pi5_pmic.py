@@ -38,7 +38,7 @@ _SLOPE, _OFFSET_W = 1.1451, 0.5879
 def detect(settings: Settings) -> SlowMeter:  # noqa: ARG001 - as every sensor
     """A meter of the board, which is asked before the run begins."""
     source = "Raspberry Pi power chip (vcgencmd pmic_read_adc)"
-    domain = Domain("pi5_pmic:board", "system", "measured", source, None, _ERROR)
+    domain = Domain("pi5_pmic:board", "system", "measured", source, None, _ERROR, period_s=_EVERY_S)
     return SlowMeter([domain], lambda: {domain.id: shown(run("vcgencmd", "pmic_read_adc"))}, _EVERY_S).expect(WAIT_S)
 
 

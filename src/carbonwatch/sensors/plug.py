@@ -43,5 +43,5 @@ def detect(settings: Settings) -> SlowMeter:
         raise SensorUnavailable("No plug is set.", 'Say which: plug = "shelly=http://192.168.1.20".')
     ask = open_meter(settings.plug, Login(settings.plug_user, settings.plug_password))
     source = f"smart plug ({settings.plug.partition('=')[0]})"  # where it is, is nobody's business who reads a report
-    domain = Domain("plug:wall", "system", "measured", source, None, _ERROR)
+    domain = Domain("plug:wall", "system", "measured", source, None, _ERROR, period_s=_EVERY_S)
     return SlowMeter([domain], lambda: {domain.id: ask()}, _EVERY_S).expect(WAIT_S)

@@ -54,7 +54,9 @@ def detect(settings: Settings) -> SlowMeter:  # noqa: ARG001 - as every sensor
         first = logged(tool)
     except Unavailable as error:
         raise SensorUnavailable(error.reason, error.remedy) from error
-    domains = [Domain(id_, components[id_], "measured", "Intel Power Gadget", None, _ERROR) for id_ in first]
+    domains = [
+        Domain(id_, components[id_], "measured", "Intel Power Gadget", None, _ERROR, period_s=_LOG_S) for id_ in first
+    ]
     return SlowMeter(domains, lambda: logged(tool), _PAUSE_S, takes_s=_LOG_S).expect(_PATIENCE_S)
 
 

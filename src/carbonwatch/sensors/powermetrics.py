@@ -65,7 +65,15 @@ def detect(settings: Settings) -> SlowMeter:  # noqa: ARG001 - as every sensor
         raise SensorUnavailable(error.reason, error.remedy or remedy) from error
     components = {f"powermetrics:{name}": component for name, component in _LINES.values()}
     domains = [
-        Domain(id_, components[id_], "measured", f"powermetrics, {id_.partition(':')[2]} power", None, _ERROR)
+        Domain(
+            id_,
+            components[id_],
+            "measured",
+            f"powermetrics, {id_.partition(':')[2]} power",
+            None,
+            _ERROR,
+            period_s=_MEAN_S,
+        )
         for id_ in first
     ]
     return SlowMeter(domains, lambda: shown(_printed()), _PAUSE_S, takes_s=_MEAN_S).expect(_PATIENCE_S)

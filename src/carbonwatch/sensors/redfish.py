@@ -48,7 +48,9 @@ def detect(settings: Settings) -> SlowMeter:
     if url is None:
         raise SensorUnavailable("No controller is set.", 'Say which: redfish_url = "https://controller".')
     controller = Controller(url, Login(settings.redfish_user, settings.redfish_password), settings.redfish_verify)
-    domain = Domain("redfish:server", "system", "measured", "server's controller (Redfish)", None, _ERROR)
+    domain = Domain(
+        "redfish:server", "system", "measured", "server's controller (Redfish)", None, _ERROR, period_s=_EVERY_S
+    )
     return SlowMeter([domain], lambda: {domain.id: controller()}, _EVERY_S).expect(_PATIENCE_S)
 
 

@@ -37,6 +37,7 @@ _GET_VERSION, _GET_METADATA_SIZE, _GET_METADATA, _GET_MEASUREMENT = 0x224000, 0x
 _PICOWATT_HOURS = 0
 _NJ_PER_PWH = (18, 5)
 
+_PERIOD_S = 0.001  # as RAPL, which it reads
 _ERRORS = {"PKG": (-0.05, 0.05), "DRAM": (-0.10, 0.10)}
 _MAX_POWER_W = 1000
 _MIRROR_WAIT_S = 0.01  # counters move every 1 ms
@@ -220,7 +221,8 @@ def _domain(channel: Channel) -> Domain | str:
         return f"its unit ({channel.unit}) is not known"
     component: Component = "cpu" if kind == "PKG" else "ram"
     id_ = f"emi:{'package' if kind == 'PKG' else 'dram'}-{number}"
-    return Domain(id_, component, "measured", f"{channel.name} (Energy Meter Interface)", None, _ERRORS[kind])
+    source = f"{channel.name} (Energy Meter Interface)"
+    return Domain(id_, component, "measured", source, None, _ERRORS[kind], period_s=_PERIOD_S)
 
 
 def _mirrors(
