@@ -1,5 +1,6 @@
 import hashlib
 import json
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -197,6 +198,29 @@ def test_a_proof_of_another_kind_is_not_known(device: Device) -> None:
 
     with pytest.raises(Unavailable, match="SHA-512-256"):
         open_meter(f"shelly={device.address}", Login(None, "hunter2"))()
+
+
+def test_a_proxy_is_not_told_of_a_meter_nearby(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    device.answers["/status"] = {"meters": [{"power": 3.5}]}
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # where nobody answers
+
+    assert open_meter(f"shelly1={device.address}")().power_w == 3.5
+
+
+def test_what_is_no_http_at_all_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(Unavailable, match="does not answer"):
+            open_meter(f"shelly1=http://127.0.0.1:{server.getsockname()[1]}")()
+        thread.join(60)
 
 
 def test_who_asks_is_shown_nowhere() -> None:

@@ -13,6 +13,7 @@ from carbonwatch.errors import SettingsError, Unavailable
 from carbonwatch.units import J_PER_KWH
 
 WAIT_S = 5.0
+_LONGEST = 1 << 20  # bytes of an answer
 
 Wall = Callable[[], float]  # watts now; raises Unavailable
 
@@ -100,15 +101,15 @@ def open_plug(text: str, token: str | None = None) -> Wall:
 def open_meter(text: str, login: Login | None = None) -> Callable[[], Shown]:
     """What the meter `KIND=ADDRESS` shows, when asked. Raises SettingsError if that is no meter."""
     kind, _, address = text.partition("=")
+    if "@" in address or "password=" in address:
+        raise SettingsError(
+            f"The address of the {kind} holds a password, which would be seen wherever it is shown. Leave it out, and "
+            "give user and password as settings of their own."
+        )
     if kind not in ANSWERS or not address.startswith(("http://", "https://")):
         raise SettingsError(
             f"{text!r} is no meter. Write KIND=ADDRESS, as in tasmota=http://192.168.1.20, where KIND is one of "
             f"{', '.join(ANSWERS)}; or ipmitool."
-        )
-    if "@" in address.split("/")[2] or "password=" in address:
-        raise SettingsError(
-            f"The address of the {kind} holds a password, which would be seen wherever it is shown. Leave it out, and "
-            "give user and password as settings of their own."
         )
     path, means = ANSWERS[kind]
     url = address if address.count("/") > 2 and address.rstrip("/").count("/") > 2 else address.rstrip("/") + path
@@ -131,6 +132,7 @@ def _understood(url: str, means: Callable[[Any], Shown], answer: Any) -> Shown:
 def ask_json(url: str, login: Login | None = None, kind: str = "", *, verify: bool = True) -> Any:
     """What an address answers, as JSON. Raises Unavailable, with the address and without who asks."""
     import urllib.error
+    from http.client import HTTPException
 
     meter = f"The meter at {_bare(url)}"
     try:
@@ -142,7 +144,7 @@ def ask_json(url: str, login: Login | None = None, kind: str = "", *, verify: bo
         else:
             reason, remedy = f"does not answer (HTTP {error.code})", "Check its address."
         raise Unavailable(f"{meter} {reason}.", remedy) from None
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         raise Unavailable(f"{meter} does not answer ({error}).", "Check its address and its network.") from None
     except ValueError as error:
         raise Unavailable(
@@ -151,7 +153,10 @@ def ask_json(url: str, login: Login | None = None, kind: str = "", *, verify: bo
 
 
 def _answer(url: str, login: Login, kind: str, verify: bool) -> Any:
-    """The answer, asked again where a proof is wanted. A redirection would carry the password to another host."""
+    """The answer, asked again where a proof is wanted.
+
+    A redirection would carry the password to another host, and a proxy has no business with a meter nearby.
+    """
     import json
     import urllib.error
     import urllib.request
@@ -161,11 +166,11 @@ def _answer(url: str, login: Login, kind: str, verify: bool) -> Any:
         def redirect_request(self, *_: Any, **__: Any) -> None:
             """Never."""
 
-    opener = urllib.request.build_opener(Stay, *_unverified(verify))
+    opener = urllib.request.build_opener(Stay, urllib.request.ProxyHandler({}), *_unverified(verify))
 
     def load(request: urllib.request.Request) -> Any:
         with opener.open(request, timeout=WAIT_S) as answer:
-            return json.load(answer, parse_float=Decimal)
+            return json.loads(answer.read(_LONGEST), parse_float=Decimal)
 
     try:
         return load(_request(url, kind, login))
@@ -212,8 +217,9 @@ def _digest(challenge: str, url: str, login: Login) -> str:
     address = urllib.parse.urlsplit(url)
     path = f"{address.path}?{address.query}" if address.query else address.path
     user, once = login.user or "admin", secrets.token_hex(8)
-    mine = _hashed(asked, user, asked["realm"], login.secret)
-    response = _hashed(asked, mine, asked["nonce"], "00000001", once, "auth", _hashed(asked, "GET", path))
+    mine = _hashed(asked, user, asked.get("realm", ""), login.secret)
+    asks = _hashed(asked, "GET", path)
+    response = _hashed(asked, mine, asked.get("nonce", ""), "00000001", once, "auth", asks)
     said: dict[str, str] = {key: asked[key] for key in ("realm", "nonce", "opaque", "algorithm") if key in asked}
     said |= {"username": user, "uri": path, "cnonce": once, "response": response}
     pairs = ", ".join(f'{key}="{value}"' for key, value in said.items())
