@@ -16,8 +16,8 @@ The chip's driver. `amd_energy` is readable by root and a group alone.
 ## How good it is
 
 Counters of `amd_energy` are RAPL's, so ±5 %. Grace tells means of 50 ms to 1 s (NVIDIA Grace Performance Tuning Guide):
-±10 %, since once a second misses some of them. Other chips tell single moments: ±20 %, wide on purpose, since nobody
-has published a figure.
+±10 %, since four reads a second miss some of them. Other chips tell single moments: ±20 %, wide on purpose, since
+nobody has published a figure.
 
 ## When it is missing
 
