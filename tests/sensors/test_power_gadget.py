@@ -50,8 +50,8 @@ def test_the_tool_writes_one_log_after_the_other(tmp_path: pathlib.Path, monkeyp
 
     error = (-0.05, 0.05)
     assert meter.domains == (
-        Domain("power_gadget:cpu", "cpu", "measured", "Intel Power Gadget", None, error, period_s=2.0),
-        Domain("power_gadget:dram", "ram", "measured", "Intel Power Gadget", None, error, period_s=2.0),
+        Domain("power_gadget:cpu", "cpu", "measured", "Intel Power Gadget", "emi:package-0", error, period_s=2.0),
+        Domain("power_gadget:dram", "ram", "measured", "Intel Power Gadget", "emi:dram-0", error, period_s=2.0),
     )
     assert counts.keys() == {"power_gadget:cpu", "power_gadget:dram"}
     assert (tmp_path / "arguments").read_text().startswith("-resolution 200 -duration 2 -file\n")

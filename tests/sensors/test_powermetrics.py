@@ -67,9 +67,9 @@ def test_it_is_started_as_root_without_a_password_for_means_of_four_seconds(
 
     error = (-0.2, 0.2)
     assert meter.domains == (
-        Domain("powermetrics:cpu", "cpu", "measured", "powermetrics, cpu power", None, error, period_s=4.0),
-        Domain("powermetrics:gpu", "gpu", "measured", "powermetrics, gpu power", None, error, period_s=4.0),
-        Domain("powermetrics:ane", "gpu", "measured", "powermetrics, ane power", None, error, period_s=4.0),
+        Domain("powermetrics:cpu", "cpu", "measured", "powermetrics, cpu power", "apple:cpu", error, period_s=4.0),
+        Domain("powermetrics:gpu", "gpu", "measured", "powermetrics, gpu power", "apple:gpu", error, period_s=4.0),
+        Domain("powermetrics:ane", "gpu", "measured", "powermetrics, ane power", "apple:ane", error, period_s=4.0),
     )
     assert counts.keys() == {"powermetrics:cpu", "powermetrics:gpu", "powermetrics:ane"}
     asked = (tmp_path / "arguments").read_text()

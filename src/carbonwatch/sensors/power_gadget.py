@@ -42,6 +42,8 @@ _COLUMNS: dict[str, tuple[str, Component]] = {
     "Cumulative Processor Energy": ("power_gadget:cpu", "cpu"),
     "Cumulative DRAM Energy": ("power_gadget:dram", "ram"),
 }
+# what windows_emi counts of the same registers
+_WITHIN = {"power_gadget:cpu": "emi:package-0", "power_gadget:dram": "emi:dram-0"}
 
 
 def detect(settings: Settings) -> SlowMeter:  # noqa: ARG001 - as every sensor
@@ -55,7 +57,8 @@ def detect(settings: Settings) -> SlowMeter:  # noqa: ARG001 - as every sensor
     except Unavailable as error:
         raise SensorUnavailable(error.reason, error.remedy) from error
     domains = [
-        Domain(id_, components[id_], "measured", "Intel Power Gadget", None, _ERROR, period_s=_LOG_S) for id_ in first
+        Domain(id_, components[id_], "measured", "Intel Power Gadget", _WITHIN[id_], _ERROR, period_s=_LOG_S)
+        for id_ in first
     ]
     return SlowMeter(domains, lambda: logged(tool), _PAUSE_S, takes_s=_LOG_S).expect(_PATIENCE_S)
 

@@ -63,20 +63,15 @@ def detect(settings: Settings) -> SlowMeter:  # noqa: ARG001 - as every sensor
     except Unavailable as error:
         remedy = "Let this user start it: see docs/reference/sensors/powermetrics.md."
         raise SensorUnavailable(error.reason, error.remedy or remedy) from error
-    components = {f"powermetrics:{name}": component for name, component in _LINES.values()}
-    domains = [
-        Domain(
-            id_,
-            components[id_],
-            "measured",
-            f"powermetrics, {id_.partition(':')[2]} power",
-            None,
-            _ERROR,
-            period_s=_MEAN_S,
-        )
-        for id_ in first
-    ]
+    domains = [_domain(id_.partition(":")[2]) for id_ in first]
     return SlowMeter(domains, lambda: shown(_printed()), _PAUSE_S, takes_s=_MEAN_S).expect(_PATIENCE_S)
+
+
+def _domain(part: str) -> Domain:
+    """One part, which the sensor `apple` counts better where it can."""
+    component = dict(_LINES.values())[part]
+    id_, within = f"powermetrics:{part}", f"apple:{part}"
+    return Domain(id_, component, "measured", f"powermetrics, {part} power", within, _ERROR, period_s=_MEAN_S)
 
 
 def shown(text: str) -> dict[str, Shown]:
