@@ -2,8 +2,7 @@
 
 To add one: a file with `detect(settings) -> Meter`, which raises SensorUnavailable where the interface is
 not there. What the hardware offers instead of a count (a register that wraps, watts, a model's guess) is turned
-into nanojoules counted up inside that file; nothing after it knows which it was. Files and libraries with several
-things to count share `_gauges`, what takes its time to answer is asked through `_slow`.
+into nanojoules counted up inside that file; nothing after it knows which it was.
 """
 
 from __future__ import annotations
