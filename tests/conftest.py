@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.compiler import compiled
 
 # how long an example takes is the machine's business: it may be busy
 settings.register_profile("any machine", deadline=None)
@@ -129,16 +127,7 @@ class FakeNvml:
 @pytest.fixture(scope="session")
 def nvml_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The fake library, compiled."""
-    path = tmp_path_factory.mktemp("nvml") / "libnvidia-ml.so.1"
-    options = ["-Wall", "-Werror", "-shared", "-fPIC", "-Wl,-soname,libnvidia-ml.so.1"]
-    subprocess.run([*_c_compiler(), *options, "-o", path, SOURCE], check=True)
-    return path
-
-
-def _c_compiler() -> list[str]:
-    """The machine's, else zig's, which `make` installs where there is none."""
-    names = [name for name in (os.environ.get("CC"), "cc", "gcc") if name and shutil.which(name)]
-    return names[:1] or [sys.executable, "-m", "ziglang", "cc"]
+    return compiled(SOURCE, tmp_path_factory.mktemp("nvml"), "libnvidia-ml.so.1")
 
 
 @pytest.fixture(scope="session")

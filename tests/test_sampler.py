@@ -1,6 +1,7 @@
 import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -12,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbonwatch import sampler
+from carbonwatch import plugins, sampler
 from carbonwatch.errors import SettingsError
 from carbonwatch.model import Domain, Gap, Reading, Sample, Work
 from carbonwatch.sampler import Sampler, cut, open_sampler, outermost
+from carbonwatch.sensors import _SIGNS, is_absent
 from carbonwatch.settings import Settings
 from carbonwatch.testing import Clock, FakeActivity, FakeMeter, fake_sampler
 
@@ -658,6 +660,54 @@ def test_a_domain_that_two_sensors_count_is_counted_by_the_first(site: Path) -> 
     assert reader.missing["counts_again"].reason == (
         "counts_again counts fake:disk, which a sensor before it counts already."
     )
+
+
+def test_of_two_meters_of_the_whole_machine_the_first_is_counted(site: Path) -> None:
+    install(site, "holds_all", "return FakeMeter('system', id='all')")
+    install(site, "holds_all_too", "detect.meter = FakeMeter('system', id='too'); return detect.meter")
+    reader = opened("holds_all", "holds_all_too")
+
+    assert ids(reader.domains) == ["all"]
+    assert reader.missing["holds_all_too"].reason == "holds_all_too counts the whole machine, as all does already."
+    assert sys.modules["holds_all_too_sensor"].detect.meter.closed
+
+
+def test_what_shows_nowhere_on_a_machine_is_not_even_loaded(tmp_path: Path) -> None:
+    code = (
+        "import sys; from carbonwatch.sampler import open_sampler; from carbonwatch.settings import Settings; "
+        f"reader = open_sampler(Settings(path_sysfs={str(tmp_path)!r})); "
+        "print(*(name for name in reader.missing if f'carbonwatch.sensors.{name}' not in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    here = {"darwin": {"apple"}, "win32": {"windows_emi"}}.get(sys.platform, set())
+
+    assert set(done.stdout.split()) >= _SIGNS.keys() - here - {"pi5_pmic"}  # a Pi's device has no place in /sys
+
+
+def test_every_sign_is_one_of_a_sensor() -> None:
+    assert _SIGNS.keys() <= set(plugins.own_names("sensors"))
+
+
+def test_every_sensor_of_the_defaults_is_there() -> None:
+    assert set(Settings().sensors) <= set(plugins.own_names("sensors"))
+
+
+@pytest.mark.parametrize(
+    ("sign", "is_there"), [("file", True), ("full", True), ("empty", False), ("nothing", False), (sys.platform, True)]
+)
+def test_a_sign_is_a_file_or_a_folder_with_anything_in_it_or_a_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sign: str, is_there: bool
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "full" / "one").mkdir(parents=True)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setitem(_SIGNS, "hwmon", (sign,))
+
+    assert is_absent("hwmon", str(tmp_path)) is not is_there
+
+
+def test_a_sensor_without_a_sign_is_asked_itself(tmp_path: Path) -> None:
+    assert not is_absent("cpu_model", str(tmp_path))
 
 
 # sharing

@@ -14,9 +14,9 @@ from carbonwatch import cli
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "command-line.md"
 
 
-def page(before: str) -> str:
-    """The page's text, made from the former one."""
-    top, *sections = re.split(r"^## ", before, flags=re.MULTILINE)
+def page() -> str:
+    """The page's text, with the help texts as they are now."""
+    top, *sections = re.split(r"^## ", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     former = dict(section.split("\n", 1) for section in sections)
     parts = [_with_help(top, cli.overview(), "Measure the energy")]
     for name in cli.commands():
@@ -35,4 +35,4 @@ def _with_help(former: str, text: str, beginning: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(page(), encoding="utf-8")

@@ -17,9 +17,9 @@ from typing import Any
 
 from carbonwatch import plugins, ticks
 from carbonwatch.activity import Activity
-from carbonwatch.errors import SettingsError, Unavailable
+from carbonwatch.errors import SensorUnavailable, SettingsError, Unavailable
 from carbonwatch.model import Domain, Gap, Reading, Sample, Work
-from carbonwatch.sensors import Meter
+from carbonwatch.sensors import Meter, is_absent
 from carbonwatch.settings import Settings
 from carbonwatch.units import NJ_PER_J, NS_PER_S
 
@@ -27,8 +27,21 @@ log = logging.getLogger(__name__)
 
 Subscriber = Callable[[Reading], None]
 
-# sensors that stand in where nothing measures the component
-_STAND_INS = {"cpu_model": "cpu", "ram_model": "ram", "gpu_model": "gpu", "rest_model": "system"}
+# sensors that stand in where nothing measures the components: models, and meters of the whole machine, which are coarse
+# and can't tell a GPU's work from a CPU's
+_STAND_INS = {
+    "cpu_model": {"cpu"},
+    "ram_model": {"ram"},
+    "gpu_model": {"gpu"},
+    "rest_model": {"system"},
+    "hwmon_system": {"cpu", "gpu"},
+    "pi5_pmic": {"cpu", "gpu"},
+    "battery": {"cpu", "gpu"},
+}
+# of these, the one that also comes in place of parts, for those who want all of the machine
+_WHOLE = "hwmon_system"
+# sensors that are asked for by the setting that says where they are
+_BY_SETTING = {"plug": "plug", "redfish": "redfish_url", "ipmi": "ipmi_host"}
 # Registers are read this often, however far apart samples are wanted: AMD's starts over every 131 s at 500 W, and what
 # the kernel adds up itself (perf) goes wrong above 200 W if nobody looks for longer.
 _LONGEST_NS = 30 * NS_PER_S
@@ -38,6 +51,16 @@ _ALTERNATIVES = (("rapl_perf", "rapl_powercap", "rapl_msr"),)
 _MATTERS = (
     "sensors",
     "gpus",
+    "plug",
+    "plug_user",
+    "plug_password",
+    "redfish_url",
+    "redfish_user",
+    "redfish_password",
+    "redfish_verify",
+    "ipmi_host",
+    "ipmi_user",
+    "ipmi_password",
     "cpu_w",
     "ram_w",
     "power_boundary",
@@ -340,15 +363,16 @@ def open_sampler(settings: Settings, pid: int | None = None) -> Sampler:
     meters: list[Meter] = []
     missing: dict[str, Unavailable] = {}
     names: list[str] = []  # of those that are read
-    for name in settings.sensors:
+    for name in _wanted(settings):
         if _other_way(name, names):
             continue
         domains = [d for meter in meters for d in meter.domains]
-        covered = {d.component for d in domains if d.quality == "measured"}
-        if _STAND_INS.get(name) in covered or (name in _STAND_INS and "system" in covered):
+        if not _is_due(name, settings, {d.component for d in domains if d.quality == "measured"}):
             continue
         try:
-            meters.append(_detected(name, settings, {d.id for d in domains}))
+            if is_absent(name, settings.path_sysfs):
+                raise SensorUnavailable(f"Nothing on this machine shows what {name} reads.")
+            meters.append(_detected(name, settings, domains))
             names.append(name)
         except Unavailable as error:
             missing[name] = error
@@ -367,6 +391,22 @@ def open_sampler(settings: Settings, pid: int | None = None) -> Sampler:
     if settings.calibrated:
         meters = _at_the_wall(settings, meters)
     return Sampler(meters, _activities(settings, meters, pid), missing=missing)
+
+
+def _wanted(settings: Settings) -> list[str]:
+    """Names of the sensors to try, in order: first those that some setting says where to ask."""
+    told = [name for name, setting in _BY_SETTING.items() if getattr(settings, setting) is not None]
+    return list(dict.fromkeys((*told, *settings.sensors)))
+
+
+def _is_due(name: str, settings: Settings, covered: set[str]) -> bool:
+    """Whether a sensor is to be tried: one that stands in, only where nothing measures it yet."""
+    if name not in _STAND_INS:
+        return True
+    if "system" in covered:
+        return False
+    is_all_wanted = settings.prefer_psys or settings.power_boundary == "node"
+    return not _STAND_INS[name] & covered or (is_all_wanted and name == _WHOLE)
 
 
 def _at_the_wall(settings: Settings, meters: list[Meter]) -> list[Meter]:
@@ -398,19 +438,25 @@ def _other_way(name: str, opened: list[str]) -> str:
     return next((other for other in opened if other in others), "")
 
 
-def _detected(name: str, settings: Settings, taken: set[str]) -> Meter:
-    """A sensor's meter, unless others count its domains already."""
+def _detected(name: str, settings: Settings, counted: list[Domain]) -> Meter:
+    """A sensor's meter, unless others count its domains already, or one counts the whole machine as it does."""
     meter: Meter = plugins.load("sensors", name)(settings)
     ids = {d.id for d in meter.domains}
-    if ids & taken:
+    taken = ids & {d.id for d in counted}
+    whole = next((d.id for d in counted if d.component == "system"), None)
+    if taken or (whole and any(d.component == "system" for d in meter.domains)):
         meter.close()
-        raise Unavailable(f"{name} counts {', '.join(sorted(ids & taken))}, which a sensor before it counts already.")
+        raise Unavailable(
+            f"{name} counts {', '.join(sorted(taken))}, which a sensor before it counts already."
+            if taken
+            else f"{name} counts the whole machine, as {whole} does already."
+        )
     log.info("sensor %s reads %s", name, sorted(ids))
     return meter
 
 
 def _activities(settings: Settings, meters: list[Meter], pid: int | None) -> list[Activity]:
-    on_gpu = any(d.component == "gpu" for meter in meters for d in meter.domains)
+    on_gpu = any(d.id.startswith("nvml:") for meter in meters for d in meter.domains)
     names = [("procfs", "psutil"), *([("nvml",)] if on_gpu else [])]
     found = [_first_activity(settings, pid, alternatives) for alternatives in names]
     return [activity for activity in found if activity is not None]

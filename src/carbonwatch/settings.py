@@ -52,6 +52,16 @@ if TYPE_CHECKING:
         sensors: tuple[str, ...]
         exporters: tuple[str, ...]
         gpus: tuple[str, ...]
+        plug: str
+        plug_user: str
+        plug_password: str
+        redfish_url: str
+        redfish_user: str
+        redfish_password: str
+        redfish_verify: bool
+        ipmi_host: str
+        ipmi_user: str
+        ipmi_password: str
         cpu_w: float
         ram_w: float
         power_boundary: Literal["components", "node"]
@@ -138,6 +148,30 @@ def _addresses(name: str, value: Any) -> None:
             raise SettingsError(
                 f"{name} is {value!r}, and {pair!r} is no address of a source. Write NAME=URL: neso=https://a.example."
             )
+
+
+def _url(name: str, value: Any) -> None:
+    """An address without a password, since addresses are shown."""
+    if "@" in value or "password=" in value:
+        raise SettingsError(
+            f"{name} is an address with a password in it, which would be seen wherever it is shown. Leave it out, and "
+            "give user and password as settings of their own."
+        )
+    if not value.startswith(("https://", "http://")) or not value.partition("//")[2]:
+        raise SettingsError(f"{name} is {value!r}, which is no address. Write it as https://host.")
+    _host(name, value)
+
+
+def _device(name: str, value: Any) -> None:
+    kind, _, address = value.partition("=")
+    if not kind or not address:
+        raise SettingsError(f"{name} is not KIND=ADDRESS, as in shelly=http://192.168.1.20.")
+    _url(name, address)
+
+
+def _host(name: str, value: Any) -> None:
+    if not value.isprintable() or " " in value or value.startswith("-") or not value:
+        raise SettingsError(f"{name} is {value!r}, which can't be one: it is empty, or has a blank or a leading dash.")
 
 
 def _folder(name: str, value: Any) -> None:
@@ -228,11 +262,40 @@ class Settings:
         None, "Water usage effectiveness, in litres per kWh. Default: the cloud region's, else 0.", _not_negative
     )
     sensors: tuple[str, ...] = _setting(
-        ("rapl_perf", "rapl_powercap", "nvml", "cpu_model", "ram_model", "gpu_model", "rest_model"),
-        "Sensors to try, in order; a model stands in only where nothing before it measures the component.",
+        (
+            "rapl_perf",
+            "rapl_powercap",
+            "nvml",
+            "amdsmi",
+            "intel_gpu",
+            "apple",
+            "windows_emi",
+            "hwmon",
+            "hwmon_system",
+            "pi5_pmic",
+            "battery",
+            "cpu_model",
+            "ram_model",
+            "gpu_model",
+            "rest_model",
+        ),
+        "Sensors to try, in order. Models and coarse meters of the whole machine stand in only where nothing before "
+        "them measures the component. `plug`, `redfish` and `ipmi` come first once they are told where to ask.",
     )
     exporters: tuple[str, ...] = _setting((), "Where a finished run is written besides the store.")
     gpus: tuple[str, ...] = _setting((), "GPUs to read: indices or UUIDs. Default: those that the program can see.")
+    plug: str | None = _setting(
+        None, "Smart plug that the machine is on: KIND=ADDRESS, as in shelly=http://192.168.1.20.", _device
+    )
+    plug_user: str | None = _setting(None, "User's name for the plug.")
+    plug_password: str | None = _secret("Password for the plug, or the token of Home Assistant.")
+    redfish_url: str | None = _setting(None, "Address of the server's controller: https://HOST.", _url)
+    redfish_user: str | None = _setting(None, "User's name for the controller.")
+    redfish_password: str | None = _secret("Password for the controller.")
+    redfish_verify: bool = _setting(True, "Believe a controller only with a certificate that is known here.")
+    ipmi_host: str | None = _setting(None, "Server whose controller ipmitool asks over the network.", _host)
+    ipmi_user: str | None = _setting(None, "User's name for ipmitool.", _host)
+    ipmi_password: str | None = _secret("Password for ipmitool.")
     cpu_w: float | None = _setting(None, "Power of all CPUs at full load, in W, for the CPU model.", _positive)
     ram_w: float | None = _setting(None, "Power of the memory, in W, for the RAM model.", _positive)
     power_boundary: str = _setting(

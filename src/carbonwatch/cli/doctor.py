@@ -343,7 +343,7 @@ def _told(chosen: Settings, name: str) -> Any:
 def _value(chosen: Settings, name: str) -> str:
     value = _told(chosen, name)
     if isinstance(value, tuple):
-        return ",".join(value)
+        return ", ".join(value)
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

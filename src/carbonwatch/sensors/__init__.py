@@ -8,10 +8,41 @@ into nanojoules counted up inside that file; nothing after it knows which it was
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 from typing import Protocol
 
 from carbonwatch.model import Domain
+
+# Where the hardware of a sensor shows, if it does anywhere: below /sys, an absolute path, or a system's name. Where
+# nothing shows, its file is not even loaded, which takes more of a start's time than to look.
+_SIGNS: dict[str, tuple[str, ...]] = {
+    "amdsmi": ("module/amdgpu",),
+    "intel_gpu": ("module/i915", "module/xe"),
+    "apple": ("darwin",),
+    "windows_emi": ("win32",),
+    "hwmon": ("class/hwmon",),
+    "hwmon_system": ("class/hwmon",),
+    "pi5_pmic": ("/dev/vcio",),
+    "battery": ("class/power_supply",),
+}
+
+
+def is_absent(name: str, path_sysfs: str) -> bool:
+    """Whether nothing shows what a sensor of ours reads; False where only the sensor itself can tell."""
+    signs = _SIGNS.get(name)
+    return signs is not None and not any(sign == sys.platform or _is_there(path_sysfs, sign) for sign in signs)
+
+
+def _is_there(path_sysfs: str, sign: str) -> bool:
+    """Whether there is such a file, or such a folder with anything in it."""
+    try:
+        return bool(os.listdir(os.path.join(path_sysfs, sign)))
+    except NotADirectoryError:
+        return True
+    except OSError:
+        return False
 
 
 class Meter(Protocol):

@@ -24,3 +24,7 @@ class PowerIntegral:
         self._last_uw = power_uw
         self._last_ns = ns
         return self._twice_fj // 2_000_000
+
+    def pause(self) -> None:
+        """What happens until the next reading is not this meter's to count."""
+        self._last_uw = None
