@@ -292,6 +292,18 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """One meter over time, as it is kept: joules of intervals, in order; old ones are longer, some may be missing."""
+
+    domain: Domain
+    start_ns: tuple[int, ...]  # Unix time
+    duration_s: tuple[float, ...]
+    machine_j: tuple[float, ...]
+    idle_j: tuple[float, ...]
+    own_j: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One measured, estimated or imported piece of work: all that a report may know."""
 
@@ -313,6 +325,12 @@ class Run:
     @property
     def headline(self) -> Part:
         return "machine" if self.scope == "machine" else "own"
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Words that the user gave it, to find it again."""
+        tags = self.facts.get("tags")
+        return tuple(map(str, tags)) if isinstance(tags, list | tuple) else ()
 
     @property
     def energy_j(self) -> float:

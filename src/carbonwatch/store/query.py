@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from carbonwatch.errors import StoreError
-from carbonwatch.model import Entry, Gap, Run
+from carbonwatch.model import Entry, Gap, Run, Trace
 from carbonwatch.store import journal, recover, rows
 
 
@@ -45,16 +45,19 @@ class Store:
         self,
         *,
         project: str | None = None,
+        tag: str | None = None,
         since_ns: int | None = None,
         until_ns: int | None = None,
         limit: int = -1,
     ) -> list[Listed]:
-        """Runs, latest first, of a project and between two instants (Unix time)."""
+        """Runs, latest first, of a project, with a tag and between two instants (Unix time)."""
         found = self._rows(
-            "SELECT * FROM runs WHERE (:project IS NULL OR project = :project) AND started_ns >= :since "
+            "SELECT * FROM runs WHERE (:project IS NULL OR project = :project) AND (:tag IS NULL OR EXISTS "
+            "(SELECT 1 FROM json_each(facts, '$.tags') WHERE value = :tag)) AND started_ns >= :since "
             "AND started_ns < :until ORDER BY started_ns DESC LIMIT :limit",
             {
                 "project": project,
+                "tag": tag,
                 "since": since_ns if since_ns is not None else 0,
                 "until": until_ns if until_ns is not None else 2**62,
                 "limit": limit,
@@ -70,6 +73,24 @@ class Store:
         """The run of this id, or of the only id that begins so; "last" is the latest. Raises StoreError."""
         row = self._latest() if id_ == "last" else self._by_prefix(id_)
         return rows.to_run(row, self._entries(row["id"]), self._gaps(row["id"]))
+
+    def samples(self, id_: str, most: int | None = None) -> tuple[Trace, ...]:
+        """The time series of the run with this id, by meter; `most`: merged into at most so many intervals each."""
+        start_ns, end_ns = self._rows("SELECT min(start_ns), max(start_ns) FROM samples WHERE run = ?", (id_,))[0]
+        if start_ns is None:
+            return ()
+        width_ns = 1 if most is None else (end_ns - start_ns) // most + 1
+        found = self._rows(
+            "SELECT domains.value, samples.* FROM (SELECT domain, min(start_ns) AS start_ns, sum(duration_s), "
+            "sum(machine_j), sum(idle_j), sum(own_j) FROM samples WHERE run = :run "
+            "GROUP BY domain, (start_ns - :start) / :width) AS samples JOIN domains ON key = domain "
+            "ORDER BY domain, start_ns",
+            {"run": id_, "start": start_ns, "width": width_ns},
+        )
+        by_meter: dict[str, list[sqlite3.Row]] = {}
+        for row in found:
+            by_meter.setdefault(row["value"], []).append(row)
+        return tuple(_trace(text, each) for text, each in by_meter.items())
 
     def _latest(self) -> sqlite3.Row:
         found = self._rows("SELECT * FROM runs ORDER BY started_ns DESC, id DESC LIMIT 1")
@@ -107,6 +128,11 @@ class Store:
 
     def _unreadable(self, error: Exception) -> StoreError:
         return StoreError(f"{self.path} can't be read ({error}). Choose another with CARBONWATCH_STORE.")
+
+
+def _trace(text: str, found: list[sqlite3.Row]) -> Trace:
+    # of each row: the domain's text and key, then the trace's columns
+    return Trace(rows.to_domain(text), *list(zip(*found, strict=True))[2:])
 
 
 def _open(path: str) -> sqlite3.Connection:
