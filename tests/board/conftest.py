@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -14,7 +13,6 @@ import pytest
 
 from carbonwatch.board.server import Server
 from carbonwatch.board.sources import Sources
-
 from carbonwatch.store.journal import Journal
 from tests import browser as browsers
 from tests.board import shown

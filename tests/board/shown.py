@@ -28,7 +28,7 @@ BIG = "01990000-0000-7000-8000-0000000000aa"
 
 
 def everything() -> Iterator[Recorded]:
-    """The examples of reports a day apart, a long one with all that a page can show, one that runs, the hostile ones."""
+    """The examples of reports a day apart, a long one with all that a page shows, one that runs, hostile ones."""
     for n, example in enumerate(examples.ALL):
         run = example()
         yield moved(run, f"01990000-0000-7000-8000-{n:012x}", n * 24), []

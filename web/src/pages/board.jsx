@@ -371,7 +371,7 @@ function Everywhere() {
 
 function Comparison() {
   const ids = idsIn(route.value.words.ids)
-  const [runs, setRuns] = useState([])
+  const [runs, setRuns] = useState(null)
   useEffect(() => {
     Promise.all(ids.map(id => ask('run', { id, source: source(), points: 1 }))).then(setRuns, error => { failure.value = error.message })
   }, [route.value.words.ids, edition.value])
@@ -379,7 +379,8 @@ function Comparison() {
     <>
       <h1>Comparison</h1>
       {ids.length < 2 && <p class="message">Choose two runs or more: tick them in the <a href={again('', {})}>list</a>.</p>}
-      {runs.length > 0 && <Compare runs={runs} link={run => again('run', { id: run.id })} />}
+      {!runs && <p role="status">Loading …</p>}
+      {runs?.length > 0 && <Compare runs={runs} link={run => again('run', { id: run.id })} />}
     </>
   )
 }

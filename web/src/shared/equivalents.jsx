@@ -15,7 +15,7 @@ export function Equivalents({ of }) {
         columns={[
           { key: 'amount', title: 'Amount', right: true, cell: row => number(row.amount.value) },
           { key: 'label', title: 'of', kind: 'wide', cell: row => <Thing row={row} /> },
-          { key: 'range', title: '90 %', right: true, cell: row => ranged(row.amount) },
+          ...(rows.some(row => ranged(row.amount)) ? [{ key: 'range', title: '90 %', right: true, cell: row => ranged(row.amount) }] : []),
         ]}
         rows={rows}
       />

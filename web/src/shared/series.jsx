@@ -19,7 +19,7 @@ export function Series({ label, times, series, unit, kind = 'line', onZoom, heig
   useEffect(() => {
     if (!times.length) return undefined
     const chart = drawn(place.current, { times, series, unit, kind, onZoom, height, from_s, to_s })
-    const resized = new ResizeObserver(([{ contentRect }]) => chart.setSize({ width: contentRect.width, height }))
+    const resized = new ResizeObserver(([{ contentRect }]) => chart.setSize({ width: contentRect.width, height: height * scale() }))
     resized.observe(place.current)
     return () => {
       resized.disconnect()
@@ -54,7 +54,7 @@ function described(series, unit) {
 function drawn(place, { times, series, unit, kind, onZoom, height, from_s, to_s }) {
   const faint = { stroke: token('line'), width: 1 }
   const text = UNITS[unit]
-  const axis = { stroke: token('muted'), font: `12px ${token('font')}`, grid: faint, ticks: faint }
+  const axis = { stroke: token('muted'), font: `${12 * scale()}px ${token('font')}`, grid: faint, ticks: faint }
   const bars = kind === 'bars' ? uPlot.paths.bars({ size: [0.8, 60], align: 1 }) : undefined
   // a band is two lines that are not drawn, with the colour between them
   const bands = []
@@ -75,7 +75,7 @@ function drawn(place, { times, series, unit, kind, onZoom, height, from_s, to_s 
   }
   return new uPlot({
     width: place.clientWidth,
-    height,
+    height: height * scale(),
     series: lines,
     bands,
     scales: {
@@ -83,8 +83,8 @@ function drawn(place, { times, series, unit, kind, onZoom, height, from_s, to_s 
       y: { range: (_, least, most) => [Math.min(0, least), most > 0 ? most * 1.08 : 1] },
     },
     axes: [
-      { ...axis, values: (_, seconds, __, ___, step_s) => seconds.map(at => instant(at, step_s)), space: 70 },
-      { ...axis, ...inUnit(unit, columns.slice(1)), size: 76 },
+      { ...axis, values: (_, seconds, __, ___, step_s) => seconds.map(at => instant(at, step_s)), space: 70 * scale(), size: 40 * scale() },
+      { ...axis, ...inUnit(unit, columns.slice(1)), size: 76 * scale() },
     ],
     cursor: { drag: { x: !!onZoom, y: false, setScale: false }, bind: { dblclick: () => () => onZoom?.(null, null) } },
     select: { show: !!onZoom, left: 0, top: 0, width: 0, height: 0 },
@@ -108,6 +108,9 @@ function instant(at_s, step_s) {
   if (step_s >= 60) return time === '00:00' ? day.slice(5) : time
   return `${time}:${String(Math.floor(at_s % 60)).padStart(2, '0')}`
 }
+
+/** How large the page's type is: charts grow with it. */
+const scale = () => parseFloat(getComputedStyle(document.documentElement).fontSize) / 16
 
 const around = (least, most) => (most > least ? [least, most] : [least - 1800, least + 1800])
 
