@@ -6,6 +6,7 @@ import http.client
 import json
 import socket
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
@@ -87,7 +88,7 @@ def test_a_request_without_a_host_is_refused(board: Server) -> None:
         {"Sec_Fetch_Site": "same-site"},
     ],
 )
-def test_another_site_s_page_is_refused(board: Server, headers: dict[str, str]) -> None:
+def test_another_site_s_page_is_refused(board: Server, headers: dict[str, Any]) -> None:
     given = {name: value.format(port=board.server_port) for name, value in headers.items()}
 
     assert ask(board, "api/runs", **given)[0] == 403
