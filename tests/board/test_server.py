@@ -189,7 +189,7 @@ def test_a_file_of_runs_that_is_sent_becomes_a_source(store: Path) -> None:
         [run] = json.loads(ask(server, f"api/runs?source={source['name']}")[2])
         listed = json.loads(ask(server, "api/sources")[2])
 
-    assert (status, source["title"], source["runs"]) == (200, "<b>.csv", 1)
+    assert (status, source["title"], listed[0]["rows"]) == (200, "<b>.csv", 1)
     assert (run["project"], run["emissions_g"], run["energy_j"]) == ("<b>", pytest.approx(1.0), pytest.approx(36_000))
     assert [each["title"] for each in listed] == ["<b>.csv", "Your runs"]
 

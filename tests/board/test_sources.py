@@ -21,10 +21,35 @@ def test_the_first_is_the_user_s_store_and_the_last_file_comes_before_it(store: 
             assert opened.count() == len(list(shown.everything()))
         added = sources.add(ROWS, "a.csv")
 
-        assert added == {"name": "1", "title": "a.csv", "runs": 1}
+        assert added == {"name": "1", "title": "a.csv"}
         assert [each["title"] for each in sources.listed()] == ["a.csv", "Your runs"]
         with sources.open("1") as opened:
             assert [listed.run.project for listed in opened.runs()] == ["one"]
+
+
+def test_the_beginning_of_a_file_is_there_at_once_and_the_rest_follows() -> None:
+    line = ROWS.splitlines()[1]
+    with closing(Sources(None, at_once=2)) as sources:
+        sources.add(ROWS + b"\n".join([line] * 6), "a.csv")
+        with sources.open("1") as opened:
+            assert opened.count() >= 2
+        while sources.listed()[0]["reading"]:
+            pass
+        [file] = sources.listed()
+        with sources.open("1") as opened:
+            assert opened.count() == 7
+
+    assert (file["rows"], file["failure"]) == (7, "")
+
+
+def test_a_file_that_breaks_off_shows_what_came_before() -> None:
+    with closing(Sources(None, at_once=1)) as sources:
+        sources.add(ROWS + b'2026-01-01T00:00:00,"' + b"x" * 200_000, "a.csv")
+        while sources.listed()[0]["reading"]:
+            pass
+        [file] = sources.listed()
+
+    assert (file["rows"], "can't be read as CSV" in str(file["failure"])) == (1, True)
 
 
 def test_what_it_made_of_files_goes_with_it(tmp_path: Path) -> None:
