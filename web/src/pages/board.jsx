@@ -18,7 +18,7 @@ import { Table } from '../shared/table.jsx'
 const A_PAGE = 50
 const MOST_COMPARED = 12
 const LOOK_EVERY_MS = 2000
-const TYPING_MS = 80
+const TYPING_MS = 60
 const FILTERS = ['text', 'project', 'tag', 'state', 'from', 'to']
 const STATES = ['running', 'finished', 'failed', 'killed']
 
@@ -95,44 +95,56 @@ function Board() {
       ]}
       foot={<p>This page asks no other host, and changes nothing. <a href="licences.txt">Licences of what it is made of</a></p>}
     >
-      {(View === Runs || sources.value.length > 1) && <Source />}
+      <Source />
       {failure.value && <p class="message bad" role="alert">{plain(failure.value)}</p>}
       {source() !== undefined && <View key={source()} />}
     </Shell>
   )
 }
 
-/** Which runs these are, and a place for files. */
-function Source() {
-  const [said, say] = useState('')
-  const read = async files => {
-    for (const file of files) {
-      say(`Reading ${plain(file.name, 100)} …`)
-      try {
-        const added = await send('sources', file)
-        await look()
-        say('')
-        go('', { source: added.name })
-      } catch (error) {
-        say(error.message)
-      }
+const said = signal('') // of the file that is being sent
+
+/** Sends files to the server, and shows the last of them. */
+async function read(files) {
+  for (const file of files) {
+    said.value = `Reading ${plain(file.name, 100)} …`
+    try {
+      const added = await send('sources', file)
+      await look()
+      said.value = ''
+      go('', { source: added.name })
+    } catch (error) {
+      said.value = error.message
     }
   }
+}
+
+/** Which runs these are, where there are several kinds; files can be dropped anywhere. */
+function Source() {
   useEffect(() => onDrop(read), [])
+  const text = said.value || readSoFar()
   return (
-    <div class="fields">
-      <label>
-        Runs of
-        <select value={source()} onChange={event => go('', { source: event.target.value })}>
-          {sources.value.map(({ name, title }) => <option key={name} value={name}>{plain(title, 80)}</option>)}
-        </select>
-      </label>
-      <label>
-        Open an emissions.csv, or drop it anywhere
-        <input type="file" class="long" accept=".csv,text/csv" onChange={event => read(event.target.files)} />
-      </label>
-      <p class="note" role="status">{said || readSoFar()}</p>
+    <div class={sources.value.length > 1 || text ? 'fields' : 'hidden'}>
+      {sources.value.length > 1 && (
+        <label>
+          Runs of
+          <select value={source()} onChange={event => go('', { source: event.target.value })}>
+            {sources.value.map(({ name, title }) => <option key={name} value={name}>{plain(title, 80)}</option>)}
+          </select>
+        </label>
+      )}
+      <p class="note" role="status">{text}</p>
     </div>
+  )
+}
+
+function OpenFile() {
+  return (
+    <Section id="files" title="Other runs" note="An emissions.csv of CodeCarbon or of carbonwatch. It can also be dropped anywhere on this page.">
+      <div class="fields">
+        <label>Open a file<input type="file" class="long" accept=".csv,text/csv" onChange={event => read(event.target.files)} /></label>
+      </div>
+    </Section>
   )
 }
 
@@ -175,6 +187,7 @@ function Runs() {
       {overview && <Overview of={overview} />}
       <List words={words} total={overview?.totals.runs} />
       {overview?.totals.runs > 0 && <Equivalents of={overview.equivalents} />}
+      <OpenFile />
     </>
   )
 }
