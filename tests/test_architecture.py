@@ -20,7 +20,7 @@ LAYERS = """
     cpunames
     hardware powermodel embodied plugs
     settings
-    sensors activity grid location environment attribution ledger
+    sensors activity grid location environment attribution ledger totals
     sampler store reports exporters pricing
     tracker
     codecarbon calculator estimate calibration benchmark profiler distributed testing
@@ -46,6 +46,7 @@ UNITS = (
     "_j_per_kwh",
     "_g_per_kwh",
     "_l_per_kwh",
+    "_usd_per_t",
 )
 # what has no unit, or that of the thing it belongs to: ratios, counts, and the ends of a Figure or an Intensity
 UNITLESS = {"pue", "share", "part", "factor", "fraction", "error", "time_error", "measured", "cores", "reserved_cores"}

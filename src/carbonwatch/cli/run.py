@@ -22,7 +22,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from carbonwatch import environment, plugins
+from carbonwatch import environment, plugins, store
 from carbonwatch.cli import UsageError, _child, _ending, _options, _terminal
 from carbonwatch.errors import CarbonwatchError, GridUnavailable
 from carbonwatch.model import Run, State
@@ -147,7 +147,7 @@ def _not_run(error: OSError) -> int:
 def _hand_over(run: Run, settings: Settings, file: str | None) -> None:
     try:
         if not settings.quiet:
-            _terminal.say("\n" + _terminal.summary(run, sys.stderr))
+            _terminal.say("\n" + _terminal.summary(run, sys.stderr, store.path(settings)))
         if file is not None:
             _write(file, plugins.load("reports", "json")(run))
     # border: as above; the run is in the store

@@ -1,0 +1,87 @@
+"""Pictures of a run for a paper: power over time, as SVG or PNG."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+
+from carbonwatch.charts import COLOURS, Layer, over_time
+from carbonwatch.errors import CarbonwatchError, Unavailable
+from carbonwatch.model import COMPONENTS, Component, Run, Trace
+from carbonwatch.units import NS_PER_S, human_duration, human_energy
+
+STEPS = 360  # over the width of a picture
+_NAMES: dict[Component, str] = {"cpu": "CPU", "gpu": "GPU", "ram": "RAM"}
+_FONT = os.path.join(os.path.dirname(__file__), "data", "DejaVuSans.ttf")
+_ZOOM = 3  # dots of a PNG to one of the SVG: fit for print
+_MACHINE = "#555555"
+
+
+def power(run: Run, traces: Sequence[Trace], *, steps: int = STEPS) -> str:
+    """Watts by component that are the run's own, and of the whole machine as a line, as SVG.
+
+    Raises CarbonwatchError where no samples are kept.
+    """
+    if not traces or run.duration_s <= 0:
+        raise CarbonwatchError(
+            f"No samples of the run {run.id} are kept, so there is no power over time to draw. Runs that are measured "
+            "for a second or more, and kept in the store, have some."
+        )
+    steps = max(1, min(steps, max(len(trace.start_ns) for trace in traces)))
+    own = [
+        Layer(_NAMES.get(component, component), _watts(run, of_component, "own", steps), colour)
+        for component, colour in zip(COMPONENTS, COLOURS, strict=False)
+        if (of_component := [trace for trace in traces if trace.domain.component == component])
+    ]
+    machine = Layer("machine", _watts(run, traces, "machine", steps), _MACHINE)
+    title = f"Power of {run.project} over {human_duration(run.duration_s)}, {human_energy(run.energy_j)}"
+    layers = [machine] if run.headline == "machine" or not run.is_split else own
+    return over_time(
+        layers, run.duration_s, unit="power, W", title=title, line=None if layers == [machine] else machine
+    )
+
+
+def watts(run: Run, traces: Sequence[Trace], steps: int) -> tuple[float | None, ...]:
+    """The headline's power in so many steps of the run; None where nothing is known."""
+    if not traces or run.duration_s <= 0:
+        return ()
+    return _watts(run, traces, "machine" if run.headline == "machine" or not run.is_split else "own", steps)
+
+
+def on_paper(svg: str) -> str:
+    """The same with black words on white, for files."""
+    head, mark, body = svg.partition(">\n")
+    return f'{head} color="#222222">\n<rect width="100%" height="100%" fill="#ffffff"/>\n{body}' if mark else svg
+
+
+def png(svg: str) -> bytes:
+    """The picture in dots, three to each. Raises Unavailable without the library that draws it."""
+    try:
+        import resvg_py
+    except ImportError as error:
+        raise Unavailable(
+            "Pictures in PNG are drawn by resvg, which is not installed.",
+            "pip install 'carbonwatch[plot]', or choose a file that ends in .svg.",
+        ) from error
+    # its own font: machines without any would leave the words out
+    return bytes(resvg_py.svg_to_bytes(svg_string=svg, zoom=_ZOOM, font_files=[_FONT], sans_serif_family="DejaVu Sans"))
+
+
+def _watts(run: Run, traces: Iterable[Trace], part: str, steps: int) -> tuple[float | None, ...]:
+    """Mean power of each step: joules of intervals are spread evenly over their time."""
+    step_s = run.duration_s / steps
+    energy_j: list[float] = [0.0] * steps
+    covered_s: list[float] = [0.0] * steps
+    for trace in traces:
+        joules = trace.machine_j if part == "machine" else trace.own_j
+        for start_ns, duration_s, amount_j in zip(trace.start_ns, trace.duration_s, joules, strict=True):
+            if duration_s <= 0:
+                continue
+            start_s = (start_ns - run.started_ns) / NS_PER_S
+            first, last = int(start_s // step_s), int((start_s + duration_s) // step_s)
+            for step in range(max(0, first), min(steps, last + 1)):
+                inside_s = min(start_s + duration_s, (step + 1) * step_s) - max(start_s, step * step_s)
+                if inside_s > 0:
+                    energy_j[step] += amount_j * inside_s / duration_s
+                    covered_s[step] = max(covered_s[step], inside_s)
+    return tuple(j / step_s if s > 0 else None for j, s in zip(energy_j, covered_s, strict=True))
