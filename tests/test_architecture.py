@@ -16,12 +16,12 @@ SRC = TESTS.parent / "src" / "carbonwatch"
 # a module imports from lines above its own and from its own folder
 LAYERS = """
     _version units errors folders
-    model plugins cputime nvidia tables
+    model plugins cputime nvidia tables charts significance
     cpunames
     hardware powermodel embodied plugs
     settings
     sensors activity grid location environment attribution ledger totals
-    sampler store reports exporters pricing
+    sampler store reports exporters pricing pictures comparison
     tracker
     codecarbon calculator estimate calibration benchmark profiler distributed testing
     __init__
@@ -46,7 +46,8 @@ UNITS = (
     "_j_per_kwh",
     "_g_per_kwh",
     "_l_per_kwh",
-    "_usd_per_t",
+    "usd_per_t",
+    "_flops",
 )
 # what has no unit, or that of the thing it belongs to: ratios, counts, and the ends of a Figure or an Intensity
 UNITLESS = {"pue", "share", "part", "factor", "fraction", "error", "time_error", "measured", "cores", "reserved_cores"}
@@ -55,6 +56,8 @@ UNITLESS |= {"seconds", "watts", "wue"}  # a unit itself; and everybody's name f
 UNITLESS |= {"load", "concentration", "concentrated", "uneven", "dynamic", "residual", "vcpus", "sockets", "threads"}
 UNITLESS |= {"hardware_sockets", "hardware_cores", "hardware_threads", "hardware_vcpus"}
 UNITLESS |= {"lo95", "lo80", "hi80", "hi95", "a", "b"}  # ends of a value's interval, and a line's terms: P = a + b * x
+UNITLESS |= {"accuracy", "requests", "per", "resource_share"}  # what standards ask for
+UNITLESS |= {"x", "y", "x_low", "x_high", "y_low", "y_high", "width", "height", "values", "value"}  # of a chart
 # their names, whole
 CODECARBON = {"measure_power_secs"}
 

@@ -28,11 +28,11 @@ def test_a_run_is_a_paragraph_with_its_citations_and_what_is_not_known() -> None
         "% Not known, or assumed: emissions of making the hardware: not in the figure.\n"
         "The computations of digits ran on Intel(R) Xeon(R) Gold 6330 CPU @ 2.00GHz (112 CPUs), "
         r"1 $\times$ NVIDIA A100-SXM4-40GB with 251 GB of memory in France, for 4 min 05 s in total." + "\n"
-        r"They used 26.2 Wh (24.7--27.9 Wh, 90 \%) of electricity (the programs' own share of the machine, measured "
+        r"They used 26.2 Wh (24.7--27.9 Wh, 90~\%) of electricity (the programs' own share of the machine, measured "
         r"by hardware counters)~\cite{carbonwatch}." + "\n"
         r"The grid's intensity is taken as 31.0~g CO\textsubscript{2}e per kWh (France, the mean of 2025, life "
         r"cycle)~\cite{electricitymaps-co2js}." + "\n"
-        r"With a PUE of 1.18, that makes 960 mg CO\textsubscript{2}e (640--1500 mg, 90 \%); making the hardware is "
+        r"With a PUE of 1.18, that makes 960 mg CO\textsubscript{2}e (640--1500 mg, 90~\%); making the hardware is "
         "not in this figure.\n"
     )
 

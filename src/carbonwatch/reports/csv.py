@@ -69,7 +69,7 @@ def _rows(run: Run) -> Iterator[list[object]]:
         part = replace(run, entries=tuple(entries))
         yield [*_about(run), cell(task), component, quality, *_figures(part), *_place(part)]
     if not parts:
-        yield [*_about(run), "", "", "", *[""] * 10, *_place(run)]
+        yield [*_about(run), "", "", "", *[""] * 11, *_place(run)]
 
 
 def _about(run: Run) -> list[object]:

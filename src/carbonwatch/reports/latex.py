@@ -56,8 +56,9 @@ def _sentence(run: Run) -> Iterator[str]:
     if not run.entries:
         yield rf"The energy and emissions of this work are not known{_cite(citations.TRACKER)}."
         return
+    cited = [work for work in citations.of(run) if work != citations.RICKE]
     yield f"This work used {_inline(figures.energy(run))} of electricity"
-    yield rf"and emitted {_inline(figures.emissions(run))}{_cite(*citations.of(run))}."
+    yield rf"and emitted {_inline(figures.emissions(run))}{_cite(*cited)}."
 
 
 def _table(run: Run) -> Iterator[str]:
@@ -157,7 +158,7 @@ _CO2E = r"CO\textsubscript{2}e"
 
 def _inline(text: str) -> str:
     """Figures as reports write them, in LaTeX: units do not break from their numbers."""
-    return escaped(text).replace("CO2e", _CO2E).replace("US\\$", "US dollars")
+    return escaped(text).replace("CO2e", _CO2E).replace("US\\$", "US dollars").replace(" \\%", "~\\%")
 
 
 def _row(cells: tuple[str, ...]) -> str:

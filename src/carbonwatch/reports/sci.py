@@ -69,7 +69,7 @@ def _terms(run: Run, making: _Making, per: float | None, unit: str) -> Iterator[
     kwh = energy.value / J_PER_KWH
     pue = f", with a PUE of {human_number(run.pue)}" if run.pue != 1 else ""
     intensity = operation.value / kwh if kwh else 0.0
-    zones = escaped(", ".join(dict.fromkeys(f"{i.name}: {i.source}" for i in run.intensities)))
+    zones = escaped(figures.one_line(", ".join(dict.fromkeys(f"{i.name}: {i.source}" for i in run.intensities))))
     yield "| term | value | from |"
     yield "| :-- | --: | :-- |"
     yield f"| E | {human_number(kwh)} kWh | {figures.meaning(run)}{pue} |"
