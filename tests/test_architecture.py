@@ -16,7 +16,7 @@ SRC = TESTS.parent / "src" / "carbonwatch"
 # a module imports from lines above its own and from its own folder
 LAYERS = """
     _version units errors folders
-    model plugins cputime nvidia tables charts significance
+    model plugins cputime nvidia tables charts significance pages
     cpunames
     hardware powermodel embodied plugs
     settings
@@ -25,7 +25,7 @@ LAYERS = """
     tracker
     codecarbon calculator estimate calibration benchmark profiler distributed testing
     __init__
-    integrations dashboard server
+    integrations board server
     cli
     __main__
 """

@@ -301,6 +301,8 @@ class Trace:
     machine_j: tuple[float, ...]
     idle_j: tuple[float, ...]
     own_j: tuple[float, ...]
+    least_w: tuple[float, ...] = ()  # of the machine, where intervals were merged
+    most_w: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
