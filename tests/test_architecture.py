@@ -23,7 +23,7 @@ LAYERS = """
     sensors activity grid location environment attribution ledger totals
     sampler store reports exporters pricing pictures comparison
     tracker
-    codecarbon calculator estimate calibration benchmark profiler distributed testing
+    codecarbon appendix calculator estimate calibration benchmark profiler distributed testing
     __init__
     integrations board server
     cli
@@ -57,7 +57,8 @@ UNITLESS |= {"load", "concentration", "concentrated", "uneven", "dynamic", "resi
 UNITLESS |= {"hardware_sockets", "hardware_cores", "hardware_threads", "hardware_vcpus"}
 UNITLESS |= {"lo95", "lo80", "hi80", "hi95", "a", "b"}  # ends of a value's interval, and a line's terms: P = a + b * x
 UNITLESS |= {"accuracy", "requests", "per", "resource_share"}  # what standards ask for
-UNITLESS |= {"x", "y", "x_low", "x_high", "y_low", "y_high", "width", "height", "values", "value"}  # of a chart
+UNITLESS |= {"p", "mean", "standard_error"}  # of any numbers
+UNITLESS |= {"x", "y", "x_high", "y_high", "width", "height", "high"}  # of a chart
 # their names, whole
 CODECARBON = {"measure_power_secs"}
 

@@ -27,32 +27,20 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """A point of a scatter plot, and what it is called."""
-
-    name: str
-    x: float
-    y: float
-    link: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class _Frame:
     """Where values lie in the picture."""
 
     width: float
     height: float
-    x_low: float
     x_high: float
-    y_low: float
     y_high: float
 
     def x(self, value: float) -> float:
-        return _LEFT + (value - self.x_low) / (self.x_high - self.x_low) * (self.width - _LEFT - _RIGHT)
+        return _LEFT + value / self.x_high * (self.width - _LEFT - _RIGHT)
 
     def y(self, value: float) -> float:
         room = self.height - _TOP - _BOTTOM
-        return self.height - _BOTTOM - (value - self.y_low) / (self.y_high - self.y_low) * room
+        return self.height - _BOTTOM - value / self.y_high * room
 
 
 def over_time(
@@ -70,22 +58,12 @@ def over_time(
     stacks = list(_stacked(layers))
     highest = max((top for _, tops in stacks for top in tops if top is not None), default=0.0)
     highest = max([highest, *(value for value in (line.values if line else ()) if value is not None)])
-    frame = _Frame(width, height, 0.0, max(duration_s / size_s, 1e-9), 0.0, _above(highest))
+    frame = _Frame(width, height, max(duration_s / size_s, 1e-9), _above(highest))
     shapes = [_area(frame, layer, bottoms, tops) for layer, (bottoms, tops) in zip(layers, stacks, strict=True)]
     shapes += [_line(frame, line)] if line else []
     shown = [*layers, *([line] if line else [])]
     body = [*_axes(frame, f"time, {name}", unit), *shapes, *_legend(frame, shown)]
     return _svg(width, height, title, body)
-
-
-def scatter(
-    points: Sequence[Point], *, x_label: str, y_label: str, title: str, width: int = 720, height: int = 360
-) -> str:
-    """A point for each, with its name where the pointer rests."""
-    x_low, x_high = _ends([point.x for point in points])
-    y_low, y_high = _ends([point.y for point in points])
-    frame = _Frame(width, height, x_low, x_high, y_low, y_high)
-    return _svg(width, height, title, [*_axes(frame, x_label, y_label), *(_dot(frame, point) for point in points)])
 
 
 def escaped(text: str) -> str:
@@ -97,16 +75,12 @@ def escaped(text: str) -> str:
     return line
 
 
-def ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Round values in between, at most so many."""
-    span = high - low
-    if not 0 < span < math.inf:
-        return [low]
-    rough = span / most
+def ticks(high: float, most: int = 6) -> list[float]:
+    """Round values from 0 on, not many more than so many."""
+    rough = high / most
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
-    first = math.ceil(low / step - 1e-9)
-    return [n * step for n in range(first, math.floor(high / step + 1e-9) + 1)]
+    return [n * step for n in range(math.floor(high / step + 1e-9) + 1)]
 
 
 def _stacked(layers: Iterable[Layer]) -> Iterator[tuple[list[float | None], list[float | None]]]:
@@ -135,7 +109,7 @@ def _line(frame: _Frame, layer: Layer) -> str:
 
 
 def _steps(frame: _Frame, values: Sequence[float | None], start: int, end: int) -> list[str]:
-    width = (frame.x_high - frame.x_low) / len(values)
+    width = frame.x_high / len(values)
     points = []
     for i in range(start, end):
         y = frame.y(values[i] or 0.0)
@@ -154,22 +128,13 @@ def _known(values: Sequence[float | None]) -> Iterator[tuple[int, int]]:
             start = None
 
 
-def _dot(frame: _Frame, point: Point) -> str:
-    name = f"<title>{escaped(point.name)}</title>"
-    dot = (
-        f'<circle cx="{frame.x(point.x):.1f}" cy="{frame.y(point.y):.1f}" r="5" fill="{COLOURS[0]}" '
-        f'fill-opacity="0.75" stroke="currentColor" stroke-width="0.5">{name}</circle>'
-    )
-    return f'<a href="{escaped(point.link)}">{dot}</a>' if point.link else dot
-
-
 def _axes(frame: _Frame, x_label: str, y_label: str) -> Iterator[str]:
     bottom, right = frame.height - _BOTTOM, frame.width - _RIGHT
-    for value in ticks(frame.y_low, frame.y_high, 5):
+    for value in ticks(frame.y_high, 5):
         y = frame.y(value)
         yield _rule(_LEFT, y, right, y, 0.15)
         yield _text(_LEFT - 6, y + 4, _tick(value), "end")
-    for value in ticks(frame.x_low, frame.x_high):
+    for value in ticks(frame.x_high):
         x = frame.x(value)
         yield _rule(x, bottom, x, bottom + 4, 0.6)
         yield _text(x, bottom + 17, _tick(value), "middle")
@@ -213,10 +178,4 @@ def _svg(width: int, height: int, title: str, body: Iterable[str]) -> str:
 
 def _above(value: float) -> float:
     """The end of an axis that holds the value."""
-    return value * 1.05 if value > 0 else 1.0
-
-
-def _ends(values: Sequence[float]) -> tuple[float, float]:
-    low, high = min(values, default=0.0), max(values, default=1.0)
-    margin = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
-    return low - margin, high + margin
+    return value * 1.05 if value > 1e-9 else 1.0
