@@ -158,7 +158,7 @@ def _run_document(spec: Spec, page: _Page, traces: Sequence[Trace], given: Metri
         "home": "../index.html",
         "sets": page.sets,
         # a page of a paper says what was, and not what would have been elsewhere
-        "run": {**_page.document(page.run), "power": [], "elsewhere": [], "equivalents": []},
+        "run": {**_page.document(page.run, traces), "elsewhere": [], "equivalents": []},
         "series": [_series(trace) for trace in traces],
         "values": [{"label": key, "value": page.values[key]} for key in given],
         "files": [

@@ -6,7 +6,9 @@ without a network. Either way its policy lets it load what is its own alone.
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Mapping
 from functools import cache
 
 FOLDER = os.path.join(os.path.dirname(__file__), "web")
@@ -78,17 +80,27 @@ def escaped(text: str) -> str:
     return text
 
 
+def as_json(data: object) -> str:
+    """JSON in ASCII, with null for what is no number; no sign of it ends the element that it stands in."""
+    import json
+
+    return json.dumps(_finite(data), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
 def _body(data: object) -> str:
     words = "<noscript>This page draws itself with its script: allow it to run.</noscript>"
-    carried = "" if data is None else f'<script type="application/json" id="data">{_json(data)}</script>\n'
+    carried = "" if data is None else f'<script type="application/json" id="data">{as_json(data)}</script>\n'
     return f'<div id="page"></div>\n{words}\n{carried}'
 
 
-def _json(data: object) -> str:
-    """JSON in ASCII that no sign of it ends the element that it stands in."""
-    import json
-
-    return json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+def _finite(data: object) -> object:
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    if isinstance(data, Mapping):
+        return {name: _finite(value) for name, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return data
 
 
 def _in_script(text: str) -> str:

@@ -19,7 +19,7 @@ from carbonwatch.errors import CarbonwatchError
 
 GROUPS = {
     "Measure": ("run", "monitor", "when"),
-    "Look at it": ("report", "runs", "compare", "appendix", "reprice"),
+    "Look at it": ("report", "runs", "board", "compare", "appendix", "reprice"),
     "Find out why": ("doctor", "grid", "estimate", "calibrate"),
 }
 

@@ -31,6 +31,7 @@ from carbonwatch.store.query import Store
 OPERANDS = "[RUN ...]"
 
 _PICTURES = (".svg", ".png")
+_POINTS = 1000  # of a chart, a meter
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +77,10 @@ def main(args: argparse.Namespace) -> int:
         if args.plot is not None:
             _draw(kept, runs, args.plot)
             return 0
-    runs = [_priced(run, args.social_cost) for run in runs]
+        runs = [_priced(run, args.social_cost) for run in runs]
+        if args.kind == "html":
+            _terminal.show(_page(kept, runs))
+            return 0
     _terminal.show(_rendered(runs, args.kind, options, store.path(settings)))
     return 0
 
@@ -175,6 +179,15 @@ def _rendered(runs: Sequence[Run], kind: str, asked: _Asked, path: str | None) -
     if kind == "terminal":
         return _terminal.summary(whole, sys.stdout, path)
     return asked.render(whole, **asked.options).rstrip("\n")
+
+
+def _page(kept: Store, runs: Sequence[Run]) -> str:
+    """One file with all runs, each with its power over time."""
+    from carbonwatch.reports import _figures as figures
+    from carbonwatch.reports import html
+
+    traced = [(run, kept.samples(run.id, _POINTS)) for run in _terminal.progress(runs, len(runs), "Reading samples")]
+    return html.together(traced, figures.title(totals.merge(runs))).rstrip("\n")
 
 
 def _draw(kept: Store, runs: Sequence[Run], path: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache
 from typing import Any
@@ -11,7 +11,7 @@ from carbonwatch import tables
 from carbonwatch.errors import GridUnavailable
 from carbonwatch.grid import bundled
 from carbonwatch.ledger import SLOT_NS
-from carbonwatch.model import Component, Entry, Intensity, Part, Place, Run, Trace, price
+from carbonwatch.model import Component, Entry, Figure, Intensity, Part, Place, Run, Trace, price
 from carbonwatch.reports import _figures as figures
 from carbonwatch.units import NS_PER_S
 
@@ -35,8 +35,8 @@ def document(run: Run, traces: Sequence[Trace] = ()) -> Document:
         "hours": list(_hours(run)),
         "gaps": _gaps(run),
         "facts": {name: _as_text(value) for name, value in run.facts.items()},
-        "equivalents": equivalents(run),
-        "elsewhere": elsewhere(run),
+        "equivalents": equivalents(_known(run, run.headline)["emissions_g"]),
+        "elsewhere": _elsewhere(run),
         "power": power(traces),
     }
 
@@ -68,22 +68,38 @@ def power(traces: Iterable[Trace]) -> list[Document]:
     ]
 
 
-def equivalents(run: Run) -> list[Document]:
-    """The emissions as other things that emit as much, and whose figures these are."""
-    figure = _known(run, run.headline)["emissions_g"]
-    return [{**row, "amount": _divided(figure, float(row["grams_co2e"]))} for row in tables.rows("equivalents")]
-
-
-def elsewhere(run: Run) -> list[Document]:
-    """What the same joules would have emitted in each country and region of a cloud, by its yearly mean."""
-    if not run.entries or not _is_known(run, run.headline):
-        return []
-    energy, boundary = run.energy(run.headline), run.intensities[0].boundary
+def equivalents(emissions_g: Mapping[str, float | None]) -> list[Document]:
+    """A figure as other things that emit as much, and whose figures these are."""
     return [
-        {**_place(place), "emissions_g": asdict(price(energy, intensity, run.time_error).times(run.pue))}
-        | {"g_per_kwh": intensity.g_per_kwh, "year": intensity.year, "name": intensity.name}
-        for place, intensity in _places("direct" if boundary == "direct" else "lifecycle")
+        {
+            **row,
+            "amount": {end: value and value / float(row["grams_co2e"]) for end, value in emissions_g.items()},
+        }
+        for row in tables.rows("equivalents")
     ]
+
+
+def elsewhere(energy_j: Figure, time_error: float, *, pue: float = 1.0, boundary: str = "lifecycle") -> list[Document]:
+    """What the same joules would have emitted in each country and region of a cloud, by its yearly mean."""
+    return [
+        {
+            "code": place.cloud or place.country,
+            "country": place.country,
+            "is_cloud": place.cloud is not None,
+            "name": intensity.name,
+            "g_per_kwh": intensity.g_per_kwh,
+            "year": intensity.year,
+            "emissions_g": asdict(price(energy_j, intensity, time_error).times(pue)),
+        }
+        for place, intensity in _places(boundary)
+    ]
+
+
+def _elsewhere(run: Run) -> list[Document]:
+    if not _is_known(run, run.headline):
+        return []
+    boundary = "direct" if run.intensities[0].boundary == "direct" else "lifecycle"
+    return elsewhere(run.energy(run.headline), run.time_error, pue=run.pue, boundary=boundary)
 
 
 @cache
@@ -98,10 +114,6 @@ def _places(boundary: str) -> list[tuple[Place, Intensity]]:
         except GridUnavailable:
             continue
     return found
-
-
-def _place(place: Place) -> Document:
-    return {"code": place.cloud or place.country, "country": place.country, "is_cloud": place.cloud is not None}
 
 
 def _texts(run: Run) -> Document:
@@ -233,10 +245,6 @@ def _watts(trace: Trace, name: str) -> Sequence[float]:
 def _sum(values: list[float | None]) -> float | None:
     # five digits draw any chart, and are a third of the file
     return None if None in values else float(f"{sum(v for v in values if v is not None):.5g}")
-
-
-def _divided(figure: Document, by: float) -> Document:
-    return {name: None if value is None else value / by for name, value in figure.items()}
 
 
 def _as_text(value: object) -> str:

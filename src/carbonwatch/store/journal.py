@@ -14,8 +14,9 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple
+from typing import Any
 
 from carbonwatch import ledger
 from carbonwatch.errors import StoreError
@@ -68,6 +69,19 @@ class Journal:
             self._put_gaps(db, run)
             if (former_s or 0.0) // _THIN_EVERY_S < run.duration_s // _THIN_EVERY_S:
                 thin(db, run.id, run.started_ns + int(run.duration_s * 1e9))
+
+        self._write(write, wait_s)
+
+    def add(self, runs: Iterable[Run], wait_s: float = WAIT_S) -> None:
+        """Writes runs that have ended, all in one go. Raises StoreError."""
+        here = rows.of_process()
+
+        def write(db: sqlite3.Connection) -> None:
+            # in the order of the table: anywhere in it, each would touch pages that are no longer in memory
+            for run in sorted(runs, key=lambda run: run.id):
+                self._insert_run(db, run, here)
+                self._put_entries(db, run.id, run.entries)
+                self._put_gaps(db, run)
 
         self._write(write, wait_s)
 
@@ -147,8 +161,8 @@ class Journal:
         db.execute(f"UPDATE runs SET {changes} WHERE id = :id", values)
         return float(former[0])
 
-    def _insert_run(self, db: sqlite3.Connection, run: Run) -> None:
-        values = rows.of_run(run) | rows.of_process()
+    def _insert_run(self, db: sqlite3.Connection, run: Run, process: Mapping[str, Any] | None = None) -> None:
+        values = {**rows.of_run(run), **(process or rows.of_process())}
         columns, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
         db.execute(f"INSERT OR REPLACE INTO runs ({columns}) VALUES ({marks})", values)
 

@@ -6,8 +6,8 @@ All of it is answered from the index runs_listed alone; only the runs of a page 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, replace
 from typing import Literal
 
 from carbonwatch.store import rows
@@ -97,9 +97,15 @@ def totals(store: Store, wanted: Wanted) -> Totals:
     return Totals(*store.select(f"SELECT {_SUMS} {_FROM}", _values(wanted))[0])
 
 
+def together(spans: Sequence[Span]) -> Totals:
+    """The sums over several intervals."""
+    columns = zip(*(astuple(span.totals) for span in spans), strict=True)
+    return Totals(*map(sum, columns)) if spans else Totals(0, 0.0, 0.0, 0.0, 0.0, 0)
+
+
 def by_time(store: Store, wanted: Wanted, width_s: int, offset_s: int = 0) -> list[Span]:
     """The sums of each interval in which a run began; `offset_s`: where days begin, in seconds east of UTC."""
-    ends = bounds(store, wanted)
+    ends = bounds(store, wanted.since_ns, wanted.until_ns)
     if ends is None:
         return []
     width_ns, offset_ns = width_s * NS_PER_S, offset_s * NS_PER_S
@@ -119,10 +125,29 @@ def by_project(store: Store, wanted: Wanted, most: int = -1) -> list[Project]:
     return [Project(name, last_ns, Totals(*sums)) for name, last_ns, *sums in found]
 
 
-def bounds(store: Store, wanted: Wanted) -> tuple[int, int] | None:
-    """When the first and the last of them began; None where there is none."""
-    first_ns, last_ns = store.select(f"SELECT min(started_ns), max(started_ns) {_FROM}", _values(wanted))[0]
+def bounds(store: Store, since_ns: int = 0, until_ns: int = 2**62) -> tuple[int, int] | None:
+    """When the first and the last run between two instants began; None where there is none."""
+    # one by one each is a look at the index's end; both in one would read all of it
+    first_ns, last_ns = (
+        store.select(
+            f"SELECT {end}(started_ns) FROM runs INDEXED BY runs_listed WHERE started_ns >= ? AND started_ns < ?",
+            (since_ns, until_ns),
+        )[0][0]
+        for end in ("min", "max")
+    )
     return None if first_ns is None else (first_ns, last_ns)
+
+
+def projects(store: Store, most: int = -1) -> list[str]:
+    """The name of every project, in order."""
+    # from one to the next, in the index: DISTINCT would read all runs of each
+    found = store.select(
+        "WITH RECURSIVE names(name) AS (SELECT min(project) FROM runs UNION ALL SELECT (SELECT min(project) FROM runs "
+        "WHERE project > names.name) FROM names WHERE name IS NOT NULL) "
+        "SELECT name FROM names WHERE name IS NOT NULL LIMIT :most",
+        {"most": most},
+    )
+    return [row["name"] for row in found]
 
 
 def tags(store: Store) -> list[str]:

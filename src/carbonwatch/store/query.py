@@ -143,7 +143,9 @@ class Store:
 
     def _by_prefix(self, id_: str) -> sqlite3.Row:
         found = self.select(
-            "SELECT * FROM runs WHERE substr(id, 1, length(:id)) = :id ORDER BY id LIMIT 2", {"id": id_}
+            "SELECT * FROM runs WHERE id >= :id AND id < :id || char(0x10ffff) AND substr(id, 1, length(:id)) = :id "
+            "ORDER BY id LIMIT 2",
+            {"id": id_},
         )
         if not found or not id_:
             raise StoreError(f"There is no run {id_!r}. `carbonwatch runs` lists those that there are.")

@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
+from functools import lru_cache
 from typing import Any
 
 from carbonwatch.ledger import SLOT_NS
@@ -37,6 +38,7 @@ def schema() -> str:
         return file.read()
 
 
+@lru_cache(256)
 def to_text(value: Domain | Intensity | Place) -> str:
     """A noun as JSON, always the same for the same noun."""
     return json.dumps(asdict(value), sort_keys=True)

@@ -1,8 +1,9 @@
 // The appendix of an experiment set: an index of its runs, and a page for each of them. Both open from the disk.
 
 import { useMemo, useState } from 'preact/hooks'
-import { duration, number, plain, power, when } from '../shared/format.js'
-import { Energy, Mass, Quality, Section, State, Tile, Tiles } from '../shared/figures.jsx'
+import { number, plain, power, when } from '../shared/format.js'
+import { Quality, Section, State, Tile, Tiles } from '../shared/figures.jsx'
+import { RunPage } from '../shared/run.jsx'
 import { Scatter } from '../shared/scatter.jsx'
 import { Series } from '../shared/series.jsx'
 import { Shell, carried, show } from '../shared/shell.jsx'
@@ -228,42 +229,14 @@ function Run({ data }) {
   const { run, series, values, files, home, sets } = data
   return (
     <Shell title={plain(data.title, NAME_LENGTH)} href={home} links={[{ href: home, label: 'All runs' }]} foot={ABOUT}>
-      <div>
-        <h1><bdi>{plain(run.project, 200)}</bdi></h1>
-        <p>{plain(run.texts.title, 400)}</p>
-        {run.command && <p><code>{plain(run.command, 500)}</code></p>}
-        <Tags of={[...sets, ...run.tags]} />
-        {run.texts.warnings.map(each => <p key={each} class="message">{plain(each)}</p>)}
-      </div>
-      <Tiles>
-        <Tile label="Emissions"><Mass figure={run.emissions_g} /></Tile>
-        <Tile label="Energy" note={run.texts.meaning}><Energy figure={run.energy_j} /></Tile>
-        <Tile label="Duration">{duration(run.duration_s)}</Tile>
-        {values.map(({ label: text, value }) => <Tile key={text} label={plain(text, NAME_LENGTH)}>{shortly(value)}</Tile>)}
-      </Tiles>
-      <Section id="power" title="Power over time" note="Every meter by itself: all that it counted, this run's own share and what nobody used.">
+      <RunPage run={run} reports={{}}><Tags of={sets} /></RunPage>
+      {values.length > 0 && (
+        <Section id="metrics" title="Metrics">
+          <Tiles>{values.map(({ label: text, value }) => <Tile key={text} label={plain(text, NAME_LENGTH)}>{shortly(value)}</Tile>)}</Tiles>
+        </Section>
+      )}
+      <Section id="meters" title="Every meter" note="All that it counted, this run’s own share, and what was spent on nobody’s work.">
         {series.length ? series.map(each => <Meter key={each.id} meter={each} />) : <p class="empty">No samples were kept.</p>}
-      </Section>
-      <Section id="details" title="What the figures rest on">
-        <dl class="details">
-          {run.texts.details.map(([name, lines]) => (
-            <div key={name}>
-              <dt>{name}</dt>
-              <dd>{lines.map(line => <p key={line}><bdi>{plain(line, 1000)}</bdi></p>)}</dd>
-            </div>
-          ))}
-        </dl>
-      </Section>
-      <Section id="facts" title="Environment">
-        <Table
-          caption="Facts"
-          columns={[
-            { key: 'name', title: 'fact', cell: row => plain(row[0], NAME_LENGTH) },
-            { key: 'value', title: 'value', wide: true, cell: row => <bdi>{plain(row[1], 500)}</bdi> },
-          ]}
-          rows={Object.entries(run.facts)}
-          rowKey={row => row[0]}
-        />
       </Section>
       <Section id="data" title="Raw data">
         <ul>{files.map(({ href, label: text }) => <li key={href}><a href={href} download>{text}</a></li>)}</ul>
