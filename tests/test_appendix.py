@@ -273,7 +273,7 @@ def test_a_point_and_a_row_lead_to_the_run_s_page_with_a_chart_of_each_meter(
     page.wait_for_selector("canvas")
 
     assert page.locator("h1").inner_text() == "teacher"
-    assert page.locator("canvas").count() == 1
+    assert page.locator("canvas").count() == 2  # all together, and the one meter
     with page.expect_download() as download:
         page.get_by_role("link", name="Its samples over time as CSV").click()
     assert download.value.suggested_filename == "019901-aa-samples.csv"
