@@ -24,7 +24,7 @@ def test_a_clear_difference_is_said_in_a_sentence() -> None:
     found = comparison.compare(NAMES, OLD, NEW)
 
     assert comparison.verdict(found) == (
-        "new has 19.2 J (19 %) less energy than old, and chance hardly explains it (Welch's t: p = <0.0001; "
+        "new has 19.2 J (19 %) less energy than old, and chance hardly explains it (Welch's t: p < 0.0001; "
         "6 of 6 tests below 0.05)."
     )
     assert found.groups[0].mean == pytest.approx(100.25)

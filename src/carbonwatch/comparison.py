@@ -13,7 +13,16 @@ from dataclasses import dataclass
 from carbonwatch import significance
 from carbonwatch.errors import CarbonwatchError, Unavailable
 from carbonwatch.model import Run
-from carbonwatch.units import J_PER_KWH, human_duration, human_energy, human_mass, human_number, human_power
+from carbonwatch.units import (
+    J_PER_KWH,
+    energy_range,
+    human_duration,
+    human_energy,
+    human_mass,
+    human_number,
+    human_power,
+    mass_range,
+)
 
 QUANTITIES: Mapping[str, tuple[Callable[[Run], float], Callable[[float], str]]] = {
     "energy": (lambda run: run.energy_j, human_energy),
@@ -48,6 +57,15 @@ class Comparison:
         """A value of the quantity as short text, with its sign."""
         return ("−" if value < 0 else "") + QUANTITIES[self.quantity][1](abs(value))
 
+    def error_text(self, group: significance.Group) -> str:
+        """A standard error in the unit of its mean."""
+        if group.standard_error is None:
+            return "–"
+        ends = (group.standard_error, group.standard_error, group.mean)
+        if self.quantity == "energy":
+            return energy_range(*ends)
+        return f"{mass_range(*ends)} CO2e" if self.quantity == "emissions" else self.text(group.standard_error)
+
 
 def compare(
     names: tuple[str, str], first: Sequence[Run], second: Sequence[Run], quantity: str = "energy"
@@ -77,15 +95,15 @@ def verdict(found: Comparison) -> str:
         return f"{what}; whether chance explains it can't be told. {found.why_not}"
     p = next(test.p for test in found.result.tests if test.name == "Welch's t")
     agreeing = sum(test.p < 1 - significance.LEVEL for test in found.result.tests)
-    tests = f"Welch's t: p = {p_text(p)}; {agreeing} of {len(found.result.tests)} tests below 0.05"
+    tests = f"Welch's t: {p_text(p)}; {agreeing} of {len(found.result.tests)} tests below 0.05"
     if found.result.is_significant:
         return f"{what}, and chance hardly explains it ({tests})."
     return f"{what}, but chance may explain it ({tests})."
 
 
 def p_text(p: float) -> str:
-    """A probability: 0.031, <0.0001."""
-    return "<0.0001" if p < 0.0001 else f"{p:.2g}"
+    """A probability: p = 0.031, p < 0.0001."""
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
 
 
 def _tested(one: Sequence[float], two: Sequence[float]) -> tuple[significance.Result | None, str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from carbonwatch.charts import COLOURS, Layer, over_time
 from carbonwatch.errors import CarbonwatchError, Unavailable
@@ -15,6 +16,8 @@ _NAMES: dict[Component, str] = {"cpu": "CPU", "gpu": "GPU", "ram": "RAM"}
 _FONT = os.path.join(os.path.dirname(__file__), "data", "DejaVuSans.ttf")
 _ZOOM = 3  # dots of a PNG to one of the SVG: fit for print
 _MACHINE = "#555555"
+_LEAST = 1e-6  # of a step; less is how numbers are rounded
+_FARTHEST = 1.9  # durations from one interval to the next, without a hole
 
 
 def power(run: Run, traces: Sequence[Trace], *, steps: int = STEPS) -> str:
@@ -68,20 +71,31 @@ def png(svg: str) -> bytes:
 
 
 def _watts(run: Run, traces: Iterable[Trace], part: str, steps: int) -> tuple[float | None, ...]:
-    """Mean power of each step: joules of intervals are spread evenly over their time."""
+    """Mean power of each step; None where no meter was read."""
     step_s = run.duration_s / steps
     energy_j: list[float] = [0.0] * steps
-    covered_s: list[float] = [0.0] * steps
+    is_known = [False] * steps
     for trace in traces:
-        joules = trace.machine_j if part == "machine" else trace.own_j
-        for start_ns, duration_s, amount_j in zip(trace.start_ns, trace.duration_s, joules, strict=True):
-            if duration_s <= 0:
-                continue
-            start_s = (start_ns - run.started_ns) / NS_PER_S
-            first, last = int(start_s // step_s), int((start_s + duration_s) // step_s)
+        for start_s, end_s, power_w in _levels(run, trace, part):
+            first, last = int(start_s // step_s), int(end_s // step_s)
             for step in range(max(0, first), min(steps, last + 1)):
-                inside_s = min(start_s + duration_s, (step + 1) * step_s) - max(start_s, step * step_s)
-                if inside_s > 0:
-                    energy_j[step] += amount_j * inside_s / duration_s
-                    covered_s[step] = max(covered_s[step], inside_s)
-    return tuple(j / step_s if s > 0 else None for j, s in zip(energy_j, covered_s, strict=True))
+                inside_s = min(end_s, (step + 1) * step_s) - max(start_s, step * step_s)
+                if inside_s > step_s * _LEAST:
+                    energy_j[step] += power_w * inside_s
+                    is_known[step] = True
+    return tuple(j / step_s if known else None for j, known in zip(energy_j, is_known, strict=True))
+
+
+def _levels(run: Run, trace: Trace, part: str) -> Iterator[tuple[float, float, float]]:
+    """From when to when, in seconds of the run, a meter showed how many watts.
+
+    Intervals that were merged begin at even distances, and last as long as the samples in them: each goes on to the next
+    one, unless that is so far away that some are missing.
+    """
+    starts = [(ns - run.started_ns) / NS_PER_S for ns in trace.start_ns]
+    joules = trace.machine_j if part == "machine" else trace.own_j
+    following = [*starts[1:], math.inf]
+    for start_s, next_s, duration_s, amount_j in zip(starts, following, trace.duration_s, joules, strict=True):
+        if duration_s > 0:
+            end_s = next_s if next_s - start_s < _FARTHEST * duration_s else start_s + duration_s
+            yield start_s, end_s, amount_j / duration_s

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TextIO, TypeVar
 
 from carbonwatch import plugins
@@ -110,14 +110,17 @@ def _has(stream: TextIO | None, sign: str) -> bool:
         return False
 
 
-def progress(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
+def progress(
+    items: Iterable[Item], total: int, what: str, clock_s: Callable[[], float] = time.monotonic
+) -> Iterator[Item]:
     """The items, while a line on stderr says how many of them are done: on a terminal alone, and if it takes long."""
     if not is_terminal(sys.stderr):
         yield from items
         return
-    said_s, began_s, shown = time.monotonic(), time.monotonic(), False
+    said_s = began_s = clock_s()
+    shown = False
     for done, item in enumerate(items):
-        now_s = time.monotonic()
+        now_s = clock_s()
         if now_s - said_s > _REFRESH_S:
             said_s, shown = now_s, True
             left_s = (now_s - began_s) / max(1, done) * (total - done)

@@ -35,7 +35,8 @@ _KINDS = ("run", "project", "tag")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("groups", nargs=2, metavar=("A", "B"), help="Runs, a project or a tag.")
+    parser.add_argument("first", metavar="A", help="Runs, a project or a tag.")
+    parser.add_argument("second", metavar="B", help="What they are compared with.")
     parser.add_argument(
         "--of", choices=list(comparison.QUANTITIES), default="energy", help="What is compared. Default: energy."
     )
@@ -46,9 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     with open_store(_options.chosen(argparse.Namespace(store=args.store))) as kept:
-        first, second = (_runs(kept, words, failed=args.all) for words in args.groups)
-    names = tuple(_terminal.printable(words) for words in args.groups)
-    found = comparison.compare((names[0], names[1]), first, second, args.of)
+        first, second = (_runs(kept, words, failed=args.all) for words in (args.first, args.second))
+    names = _terminal.printable(args.first), _terminal.printable(args.second)
+    found = comparison.compare(names, first, second, args.of)
     _terminal.show(_as_json(found) if args.json else "\n".join(_told(found, _terminal.colour(sys.stdout))))
     return 0
 
@@ -71,7 +72,7 @@ def _ids(kept: Store, word: str) -> list[str]:
     for each in ("project", "tag"):
         found = kept.runs(project=name) if each == "project" else kept.runs(tag=name)
         if kind in ("", each) and found:
-            return [listed.run.id for listed in found]
+            return [listed.run.id for listed in reversed(found)]
     if kind in ("", "run"):
         try:
             return [kept.run(name).id]
@@ -85,8 +86,7 @@ def _told(found: Comparison, colour: bool) -> Iterator[str]:
     yield ""
     rows = [("", "n", f"mean {found.quantity}", "standard error")]
     for name, group in zip(found.names, found.groups, strict=True):
-        error = "–" if group.standard_error is None else found.text(group.standard_error)
-        rows.append((name, str(group.n), found.text(group.mean), error))
+        rows.append((name, str(group.n), found.text(group.mean), found.error_text(group)))
     yield from _lines(rows, _terminal.width(sys.stdout))
     if found.result is not None:
         yield ""
@@ -99,8 +99,9 @@ def _figures(found: Comparison) -> list[tuple[str, ...]]:
     apart, effect = found.result.difference, found.result.effect
     rows = [("difference", found.text(apart.value), f"{found.text(apart.low)} to {found.text(apart.high)}, 95 %")]
     if effect is not None:
-        rows.append(("effect size", f"{effect.value:.2f}", f"{effect.low:.2f} to {effect.high:.2f}, 95 % (Hedges' g)"))
-    return [*rows, *((test.name, f"p = {comparison.p_text(test.p)}", "") for test in found.result.tests)]
+        value, low, high = (f"{end:.2f}".replace("-", "−") for end in (effect.value, effect.low, effect.high))
+        rows.append(("effect size", value, f"{low} to {high}, 95 % (Hedges' g)"))
+    return [*rows, *((test.name, comparison.p_text(test.p), "") for test in found.result.tests)]
 
 
 def _lines(rows: Sequence[Sequence[str]], room: int | None) -> Iterator[str]:

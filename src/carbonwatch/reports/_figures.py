@@ -278,6 +278,42 @@ def details(run: Run) -> list[tuple[str, list[str]]]:
     return [(label, lines) for label, lines in found if lines]
 
 
+def devices(run: Run) -> str:
+    """What computed, with how many of it: Intel Xeon Gold 6330 (112 CPUs), 2 × NVIDIA A100; empty if not known."""
+    cpu, count = run.facts.get("cpu_model"), run.facts.get("cpu_count")
+    processor = [f"{cpu} ({count} CPUs)" if count else str(cpu)] if cpu else []
+    return one_line(", ".join([*processor, *gpus(run)]))
+
+
+def gpus(run: Run) -> list[str]:
+    """Graphics processors by model: 2 × NVIDIA A100-SXM4-40GB."""
+    models = [domain.source.partition(" (")[0] for domain in run.domains if domain.component == "gpu"]
+    return [f"{models.count(model)} × {model}" for model in dict.fromkeys(models)]
+
+
+def memory_gb(run: Run) -> float | None:
+    """The machine's memory; None where it is not known."""
+    known = run.facts.get("ram_total_gb")
+    return known if isinstance(known, int | float) and not isinstance(known, bool) and 0 < known < inf else None
+
+
+def where(run: Run) -> str:
+    """Name of the grid's place; empty where it is not known. Of several, all."""
+    names = dict.fromkeys(i.name for i in run.intensities if i.zone not in ("world", "given") and i.basis != "given")
+    return one_line(", ".join(names)) or one_line(str(run.place.country or ""))
+
+
+def run_time_s(run: Run) -> float:
+    """How long it took, of several runs together."""
+    return sum(each.duration_s for each in merged_runs(run)) or run.duration_s
+
+
+def one_line(text: str, most: int = 200) -> str:
+    """Without control characters and line breaks, and cut: names come from anywhere, and may be a whole book."""
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in text[: 10 * most]).split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
 def _machine(run: Run) -> list[str]:
     facts = run.facts
     known = (
@@ -404,42 +440,6 @@ def _gap(gaps: list[Gap], domains: tuple[Domain, ...]) -> str:
 
 def _lasted_s(gaps: list[Gap]) -> float:
     return sum(gap.end_ns - gap.start_ns for gap in gaps) / NS_PER_S
-
-
-def devices(run: Run) -> str:
-    """What computed, with how many of it: Intel Xeon Gold 6330 (112 CPUs), 2 × NVIDIA A100; empty if not known."""
-    cpu, count = run.facts.get("cpu_model"), run.facts.get("cpu_count")
-    processor = [f"{cpu} ({count} CPUs)" if count else str(cpu)] if cpu else []
-    return one_line(", ".join([*processor, *gpus(run)]))
-
-
-def gpus(run: Run) -> list[str]:
-    """Graphics processors by model: 2 × NVIDIA A100-SXM4-40GB."""
-    models = [domain.source.partition(" (")[0] for domain in run.domains if domain.component == "gpu"]
-    return [f"{models.count(model)} × {model}" for model in dict.fromkeys(models)]
-
-
-def memory_gb(run: Run) -> float | None:
-    """The machine's memory; None where it is not known."""
-    known = run.facts.get("ram_total_gb")
-    return known if isinstance(known, int | float) and not isinstance(known, bool) and 0 < known < inf else None
-
-
-def where(run: Run) -> str:
-    """Name of the grid's place; empty where it is not known. Of several, all."""
-    names = dict.fromkeys(i.name for i in run.intensities if i.zone not in ("world", "given") and i.basis != "given")
-    return one_line(", ".join(names)) or one_line(str(run.place.country or ""))
-
-
-def run_time_s(run: Run) -> float:
-    """How long it took, of several runs together."""
-    return sum(each.duration_s for each in merged_runs(run)) or run.duration_s
-
-
-def one_line(text: str, most: int = 200) -> str:
-    """Without control characters and line breaks, and cut: names come from anywhere, and may be a whole book."""
-    line = " ".join("".join(sign if sign.isprintable() else " " for sign in text[: 10 * most]).split())
-    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def _overhead(run: Run) -> str:
