@@ -89,8 +89,8 @@ def _watts(run: Run, traces: Iterable[Trace], part: str, steps: int) -> tuple[fl
 def _levels(run: Run, trace: Trace, part: str) -> Iterator[tuple[float, float, float]]:
     """From when to when, in seconds of the run, a meter showed how many watts.
 
-    Intervals that were merged begin at even distances, and last as long as the samples in them: each goes on to the next
-    one, unless that is so far away that some are missing.
+    Intervals that were merged begin at even distances, and last as long as the samples in them: each goes on to the
+    next one, unless that is so far away that some are missing.
     """
     starts = [(ns - run.started_ns) / NS_PER_S for ns in trace.start_ns]
     joules = trace.machine_j if part == "machine" else trace.own_j

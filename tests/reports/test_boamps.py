@@ -1,4 +1,7 @@
-"""The report held to what BoAmps' schemas require: their fields, types and words, as of 2025-2026."""
+"""The report held to what BoAmps' schemas require: their fields, types and words, as of 2025-2026.
+
+Its schema of measures was not at hand: what is required of one is taken from its published examples.
+"""
 
 import json
 from typing import Any

@@ -1,7 +1,7 @@
 """Say whether two groups of runs differ, and by how much.
 
-A and B are each the beginning of a run's id, a project or a tag; or more of them,
-with commas. To be unmistakable: run:019abc, project:imdb, tag:quantised.
+A and B are each the beginning of a run's id, a project or a tag; or more of
+them, with commas. To be unmistakable: run:019abc, project:imdb, tag:quantised.
 
 Examples:
   carbonwatch compare baseline quantised
@@ -31,6 +31,7 @@ from carbonwatch.store.query import Store
 
 OPERANDS = "A B"
 
+_LONGEST_NAME = 60
 _KINDS = ("run", "project", "tag")
 
 
@@ -48,10 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     with open_store(_options.chosen(argparse.Namespace(store=args.store))) as kept:
         first, second = (_runs(kept, words, failed=args.all) for words in (args.first, args.second))
-    names = _terminal.printable(args.first), _terminal.printable(args.second)
+    names = _name(args.first), _name(args.second)
     found = comparison.compare(names, first, second, args.of)
     _terminal.show(_as_json(found) if args.json else "\n".join(_told(found, _terminal.colour(sys.stdout))))
     return 0
+
+
+def _name(words: str) -> str:
+    return _terminal.cut(_terminal.printable(words), _LONGEST_NAME)
 
 
 def _runs(kept: Store, words: str, *, failed: bool) -> list[Run]:

@@ -35,15 +35,17 @@ _POINTS = 1000  # of a chart, a meter
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    kinds = [name.replace("_", "-") for name in plugins.names("reports")]
     parser.add_argument("runs", nargs="*", metavar="RUN", help="Beginnings of runs' ids, or last. Default: last.")
     parser.add_argument("--project", metavar="NAME", help="All runs of this project.")
     parser.add_argument("--tag", metavar="TAG", help="All runs with this tag.")
     parser.add_argument(
         "--as",
         dest="kind",
-        choices=[name.replace("_", "-") for name in plugins.names("reports")],
+        choices=kinds,
         default="terminal",
-        help="Kind of report. Default: terminal.",
+        metavar="KIND",
+        help=f"Kind of report: {', '.join(kinds)}. Default: terminal.",
     )
     parser.add_argument(
         "--per", nargs=2, metavar=("N", "UNIT"), help="What the score of sci is per: --per 1000 requests."
