@@ -16,14 +16,14 @@ SRC = TESTS.parent / "src" / "carbonwatch"
 # a module imports from lines above its own and from its own folder
 LAYERS = """
     _version units errors folders
-    model plugins cputime nvidia tables charts significance pages
+    model plugins cputime nvidia tables linklocal charts significance pages
     cpunames
-    hardware powermodel embodied plugs
+    hardware cloudinstances powermodel embodied plugs calibration
     settings
     sensors activity grid location environment attribution ledger totals
     sampler store reports exporters pricing pictures comparison
     tracker
-    codecarbon appendix calculator estimate calibration benchmark profiler distributed testing
+    codecarbon appendix calculator estimate benchmark profiler distributed testing
     __init__
     integrations board server
     cli

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbonwatch.calibration import Calibration, CalibrationError, Pair, collect, fit, load, plot, save
+from carbonwatch.calibration import Calibration, CalibrationError, Pair, collect, fit, load, save
 from carbonwatch.errors import SettingsError
 from carbonwatch.sampler import cut
 from carbonwatch.testing import Clock, FakeMeter, fake_sampler
@@ -101,15 +101,6 @@ def test_a_file_that_is_no_calibration_is_said_and_not_overwritten(tmp_path: Pat
     with pytest.raises(SettingsError, match="calibrations would be lost"):
         save(fit(readings(50.0, 1.1)), str(path))
     assert path.read_text() == "{"
-
-
-def test_the_plot_has_each_reading_twice_and_the_line() -> None:
-    pairs = readings(50.0, 1.1, noise=0.01)
-    text = plot(pairs, fit(pairs))
-
-    assert text.startswith("<svg")
-    assert text.count("<circle") == 2 * len(pairs)
-    assert text.count("<line") == 2
 
 
 def test_it_reads_as_a_sentence() -> None:

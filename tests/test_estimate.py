@@ -91,3 +91,26 @@ def test_every_rated_model_can_be_estimated() -> None:
 
 def test_it_is_public() -> None:
     assert carbonwatch.estimate_power is estimate_power
+
+
+def test_what_a_cloud_sells_is_processor_share_and_memory_at_once() -> None:
+    sold = estimate_power(instance="aws/m5.xlarge", load=0.3)
+    spelled = estimate_power("Xeon Platinum 8175M", vcpus=4, ram_gb=16, load=0.3)
+
+    assert (sold.watts, sold.parts_w) == (spelled.watts, spelled.parts_w)
+    assert sold.reason.endswith("4 of 96 threads of a host at 50% load; sold as aws/m5.xlarge")
+
+
+def test_what_is_given_beside_an_instance_wins() -> None:
+    assert estimate_power(instance="aws/m5.xlarge", ram_gb=8).parts_w["ram"] == pytest.approx(
+        estimate_power(instance="aws/m5.xlarge").parts_w["ram"] / 2
+    )
+
+
+def test_memory_that_would_be_most_of_the_wall_is_doubted() -> None:
+    little, much = (
+        estimate_power("Xeon Platinum 8380", sockets=2, ram_gb=gb, load=1.0, boundary="node") for gb in (64, 4096)
+    )
+
+    assert not any("memory in use" in note for note in little.notes)
+    assert much.notes[-1] == "memory in use may draw more than in servers that were fitted: 1516 W by itself"

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from carbonwatch.cpunames import Cpuid
-from carbonwatch.hardware import look, memory_gb
+from carbonwatch.hardware import fingerprint, look, memory_gb, sold_as
 
 XEON = """\
 processor	: 0
@@ -96,3 +96,28 @@ def test_memory_is_in_units_of_two_to_the_thirty(tmp_path: Path) -> None:
 
 def test_this_machine_has_a_processor() -> None:
     assert look(2).processor.maker in ("intel", "amd", "arm", None)
+
+
+def test_the_firmware_of_an_ec2_machine_says_what_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "class" / "dmi" / "id"
+    folder.mkdir(parents=True)
+    (folder / "sys_vendor").write_text("Amazon EC2\n")
+    (folder / "product_name").write_text("m5.xlarge\n")
+
+    assert sold_as({}, str(tmp_path)) == "aws/m5.xlarge"
+
+
+def test_sagemaker_says_it_in_the_environment(tmp_path: Path) -> None:
+    assert sold_as({"SM_CURRENT_INSTANCE_TYPE": "ml.g5.2xlarge"}, str(tmp_path)) == "aws/g5.2xlarge"
+
+
+def test_elsewhere_nothing_says_it(tmp_path: Path) -> None:
+    assert sold_as({}, str(tmp_path)) is None
+
+
+def test_a_calibration_belongs_to_a_processor_and_its_memory(tmp_path: Path) -> None:
+    (tmp_path / "cpuinfo").write_text("model name\t: Example 9000\n")
+    (tmp_path / "meminfo").write_text("MemTotal:       16777216 kB\n")
+
+    assert fingerprint(str(tmp_path), str(tmp_path)).startswith("Example 9000, ")
+    assert fingerprint(str(tmp_path), str(tmp_path)).endswith(" threads, 16 GB")

@@ -1009,3 +1009,20 @@ def test_a_run_is_priced_where_the_network_says_that_it_is(tmp_path: Path) -> No
     assert not any("place is not known" in note for note in run.notes)
     assert energy_j(run) == 10.0
     assert run == bench.tracker.run
+
+
+def test_a_run_notes_its_machine_for_the_share_of_making_it_when_asked_to() -> None:
+    given: dict[str, object] = {
+        "hardware_cpu": "Xeon Platinum 8380",
+        "hardware_form": "server",
+        "hardware_embodied_kg": 1500.0,
+    }
+    asked, plain = Bench(None, include_embodied=True, **given), Bench(None, **given)
+    for bench in (asked, plain):
+        with bench.tracker:
+            bench.work()
+
+    assert asked.tracker.run.facts["embodied_kg"] == [1500.0, 1500.0, 1500.0]
+    assert asked.tracker.run.facts["embodied_source"] == "setting hardware_embodied_kg"
+    assert "embodied_kg" not in plain.tracker.run.facts
+    assert asked.tracker.run.emissions_g == plain.tracker.run.emissions_g

@@ -20,6 +20,8 @@ from carbonwatch.errors import CarbonwatchError, SettingsError
 FEWEST = 8  # readings: a line has two ends, and each needs a few to tell noise from load
 LEAST_RANGE = 0.15  # of the highest power inside, from lowest to highest reading
 _SANE_SLOPES = (0.2, 5.0)
+_METER_ERROR = 0.01  # of a good plug
+_TO_90 = 2.44  # from the middle deviation to 90 %
 _OUTLIER, _NOISE = 4.0, 0.05  # times the middle deviation, and of the reading: what is within either is no outlier
 
 
@@ -48,6 +50,7 @@ class Calibration:
     left_out: int  # readings that were far off the others
     machine: str  # fingerprint of the hardware
     made_at: str = ""  # ISO date
+    domains: tuple[str, ...] = ()  # what was counted inside: the line belongs to nothing else
 
     def wall_w(self, inside_w: float) -> float:
         """Watts at the wall. Raises CalibrationError far outside the range that was seen."""
@@ -63,6 +66,22 @@ class Calibration:
         margin_w = (self.to_w - self.from_w) * 0.1
         return self.from_w - margin_w <= inside_w <= self.to_w + margin_w
 
+    @property
+    def error_of_b(self) -> tuple[float, float]:
+        """The 90 % interval of what grows with power inside, relative: all that is off, on what grew in the range."""
+        grown_w = self.b * (self.to_w - self.from_w)
+        return _interval(self.residual * (self.a_w + self.b * self.to_w) / grown_w if grown_w > 0 else 1.0)
+
+    @property
+    def error_of_a(self) -> tuple[float, float]:
+        """The 90 % interval of what is drawn always, relative."""
+        return _interval(self.residual * (self.a_w + self.b * self.from_w) / self.a_w if self.a_w > 0 else 1.0)
+
+    @property
+    def mark(self) -> str:
+        """What every figure that it made is marked with."""
+        return f"calibrated, residual {self.residual:.1%}"
+
     def __str__(self) -> str:
         return (
             f"wall = {self.a_w:.4g} W + {self.b:.4g} x inside, residual {self.residual:.1%}, "
@@ -70,7 +89,13 @@ class Calibration:
         )
 
 
-def fit(pairs: Iterable[Pair], machine: str = "", made_at: str = "") -> Calibration:
+def _interval(middle: float) -> tuple[float, float]:
+    """Both ends of a normal error whose middle deviation it is; never less than a meter's own error."""
+    half = max(_METER_ERROR, middle * _TO_90)
+    return -min(1.0, half), half
+
+
+def fit(pairs: Iterable[Pair], machine: str = "", made_at: str = "", domains: tuple[str, ...] = ()) -> Calibration:
     """The line through readings, a few of which may be wrong. Raises CalibrationError where there is none."""
     seen = sorted(pairs, key=lambda pair: pair.inside_w)
     _check(seen)
@@ -86,7 +111,7 @@ def fit(pairs: Iterable[Pair], machine: str = "", made_at: str = "") -> Calibrat
         )
     residual = median(abs(pair.wall_w / (a_w + b * pair.inside_w) - 1.0) for pair in kept)
     ends = kept[0].inside_w, kept[-1].inside_w
-    return Calibration(a_w, b, residual, *ends, len(kept), len(seen) - len(kept), machine, made_at)
+    return Calibration(a_w, b, residual, *ends, len(kept), len(seen) - len(kept), machine, made_at, domains)
 
 
 def _check(seen: Sequence[Pair]) -> None:
@@ -150,8 +175,9 @@ def collect(
 # --- kept beside the user's settings, one for each machine
 
 
-def store_file(environ: Mapping[str, str]) -> str:
+def store_file(environ: Mapping[str, str] | None = None) -> str:
     """The file that keeps the lines of this user's machines."""
+    environ = os.environ if environ is None else environ
     home = environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
     return os.path.join(home, "carbonwatch", "calibration.json")
 
@@ -169,7 +195,26 @@ def save(calibration: Calibration, path: str) -> None:
 def load(path: str, machine: str) -> Calibration | None:
     """The line of a machine; None where there is none, or where the hardware is another by now."""
     kept = _read(path).get(machine)
-    return Calibration(**kept) if kept else None
+    return Calibration(**{**kept, "domains": tuple(kept.get("domains", ()))}) if kept else None
+
+
+def wanted(path: str, machine: str) -> Calibration:
+    """The line of this machine, which is asked for. Raises SettingsError where it can't be used, with the reason."""
+    found = load(path, machine)
+    if found is None:
+        others = "; ".join(_read(path))
+        kept = f" {path} holds those of other hardware: {others}." if others else ""
+        raise SettingsError(
+            f"calibrated is on, and no line is kept for this machine ({machine}), so the wall can't be told.{kept} "
+            "Run `carbonwatch calibrate` here, or leave calibrated out."
+        )
+    if found.a_w < 0:
+        raise SettingsError(
+            f"calibrated is on, and this machine's line begins below 0 W ({found}): what is counted inside draws more "
+            "than the wall when idle, so the line can't be split into parts. Calibrate with power_boundary=components, "
+            "or leave calibrated out."
+        )
+    return found
 
 
 def _read(path: str) -> dict[str, dict[str, Any]]:
@@ -183,46 +228,3 @@ def _read(path: str) -> dict[str, dict[str, Any]]:
             f"{path} can't be read ({error}), so calibrations would be lost. Mend or move it."
         ) from error
     return found
-
-
-# --- a picture of it
-
-
-def plot(pairs: Sequence[Pair], line: Calibration) -> str:
-    """The readings and the line above, what is left of each below; as SVG."""
-    width, height, margin = 640, 300, 56
-    low_w, high_w = min(p.inside_w for p in pairs), max(p.inside_w for p in pairs)
-    top_w = max(p.wall_w for p in pairs) * 1.05
-    rest = [(p.wall_w / (line.a_w + line.b * p.inside_w) - 1.0) for p in pairs]
-    most = max(0.01, *(abs(value) for value in rest)) * 1.1
-
-    def x(inside_w: float) -> float:
-        return margin + (inside_w - low_w) / (high_w - low_w or 1.0) * (width - 2 * margin)
-
-    def y(wall_w: float) -> float:
-        return height - margin / 2 - wall_w / top_w * (height - margin)
-
-    def z(value: float) -> float:
-        return height + 90 - value / most * 70
-
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height + 200}" '
-        'font-family="sans-serif" font-size="12">',
-        f'<rect width="{width}" height="{height + 200}" fill="white"/>',
-        f'<text x="{margin}" y="18">{line}</text>',
-        f'<line x1="{x(low_w):.1f}" y1="{y(line.a_w + line.b * low_w):.1f}" x2="{x(high_w):.1f}" '
-        f'y2="{y(line.a_w + line.b * high_w):.1f}" stroke="#b33"/>',
-        f'<line x1="{margin}" y1="{z(0):.1f}" x2="{width - margin}" y2="{z(0):.1f}" stroke="#b33"/>',
-    ]
-    for pair, value in zip(pairs, rest, strict=True):
-        parts.append(
-            f'<circle cx="{x(pair.inside_w):.1f}" cy="{y(pair.wall_w):.1f}" r="3" fill="#36c" fill-opacity="0.6"/>'
-        )
-        parts.append(f'<circle cx="{x(pair.inside_w):.1f}" cy="{z(value):.1f}" r="3" fill="#36c" fill-opacity="0.6"/>')
-    parts += [
-        f'<text x="4" y="{y(top_w) + 12:.1f}">{top_w:.3g} W at the wall</text>',
-        f'<text x="4" y="{z(most) + 4:.1f}">+{most:.1%}</text><text x="4" y="{z(-most) + 4:.1f}">-{most:.1%}</text>',
-        f'<text x="{margin}" y="{height + 186}">{low_w:.3g} W inside</text>',
-        f'<text x="{width - margin}" y="{height + 186}" text-anchor="end">{high_w:.3g} W</text></svg>',
-    ]
-    return "\n".join(parts)

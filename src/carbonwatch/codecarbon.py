@@ -120,6 +120,7 @@ class EmissionsTracker:
         self._open: list[tuple[str, Task]] = []
         self._begun = 0  # tasks
         self._ended: list[dict[str, Any]] = []  # tasks whose rows are not written yet
+        self._to_price: list[tuple[str, Task, str]] = []  # tasks whose price may be another at the end; name, and when
         self._written: EmissionsData | None = None
 
     def __enter__(self) -> EmissionsTracker:
@@ -170,9 +171,13 @@ class EmissionsTracker:
         from carbonwatch.exporters import emissions_csv
 
         self._open.remove(found)
-        run = self._tracker.stop_task(found[1])
-        data = EmissionsData.of(run, timestamp=emissions_csv.timestamp(time.time_ns()))
-        self._ended.append({"task_name": found[0], **data.values})
+        name, task = found
+        ended = emissions_csv.timestamp(time.time_ns())
+        data = EmissionsData.of(self._tracker.stop_task(task), timestamp=ended)
+        self._ended.append({"task_name": name, **data.values})
+        settings = self._tracker.settings
+        if settings.grid or settings.locate != "offline":
+            self._to_price.append((name, task, ended))
         if len(self._ended) >= _TASKS_AT_ONCE:
             self._write_tasks()
         return data
@@ -231,12 +236,23 @@ class EmissionsTracker:
         if not run.started_ns:
             _log().warning("stop() came before start(), so nothing was measured")
             return None
-        self._write_tasks()
+        if self._to_price:
+            self._write_tasks_anew()
+        else:
+            self._write_tasks()
         self._hand_out(run)
         _running.discard(self)
         return _kg(run)
 
-    def _write_tasks(self) -> None:
+    def _write_tasks_anew(self) -> None:
+        """All tasks at the prices that the run learned at its end, in place of the rows that there are."""
+        tasks, self._to_price = self._to_price, []
+        self._ended = [
+            {"task_name": name, **EmissionsData.of(task.run, timestamp=ended).values} for name, task, ended in tasks
+        ]
+        self._write_tasks(update=True)
+
+    def _write_tasks(self, *, update: bool = False) -> None:
         """Tasks have a file of their own beside the runs'."""
         rows, self._ended = self._ended, []
         settings = self._tracker.settings
@@ -247,7 +263,8 @@ class EmissionsTracker:
         columns = ("task_name", *(name for name in emissions_csv.COLUMNS if name not in _NOT_OF_TASKS))
         name = f"emissions_{_as_file_name(self._experiment_name or 'base')}_{self._tracker.id}.csv"
         try:
-            emissions_csv.write(os.path.join(settings.output_dir, name), columns, rows)
+            path = os.path.join(settings.output_dir, name)
+            emissions_csv.write(path, columns, rows, update=update)
         except OSError as error:
             _log().warning("the tasks could not be written (%s); their results are still returned", error)
 
@@ -288,15 +305,20 @@ class TaskEmissionsTracker:
         self._owned = tracker is None
         self.tracker = tracker or EmissionsTracker(**parameters)
         self.emissions_data: EmissionsData | None = None
+        self._task: Task | None = None
 
     def __enter__(self) -> TaskEmissionsTracker:
         self.tracker.start_task(self.task_name)
+        _, self._task = self.tracker._open[-1]
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.emissions_data = self.tracker.stop_task(self.task_name)
         if self._owned:
             self.tracker.__exit__(kind, error, trace)
+            if self.emissions_data is not None and self._task is not None:  # the run learned its prices at its end
+                ended = self.emissions_data.timestamp
+                self.emissions_data = EmissionsData.of(self._task.run, timestamp=ended)
 
 
 class EmissionsData:

@@ -81,13 +81,14 @@ def key_of(name: str) -> str | None:
         if word in text:
             match = re.search(pattern, text)
             if match:
-                return " ".join(form(match).split())
+                key = " ".join(form(match).split())
+                return None if key.endswith((" 000", " 0000")) else key  # zeros stand where a sample has no name
     return None
 
 
 # --- text
 
-_MARKS = ("(r)", "(tm)", "(c)", "®", "™", "©", ",", ";", "\x7f", "_")
+_MARKS = ("(r)", "(tm)", "(c)", "®", "™", "©", ",", ";", "\x7f", "_", "?", "\ufffd")
 _CUTS = ("@", " with ", " w/", "[")
 _NOISE = frozenset(
     [
@@ -135,14 +136,17 @@ def _plain(name: str) -> str:
         text = text.partition(cut)[0]
     words = [word.strip(":") for word in text.replace("coret", "core").split()]
     kept = [_untrademarked(word) for word in words if word not in _NOISE and not _is_count(word)]
-    if (
-        words
-        and words[-1].endswith("ghz")
-        and words[-1][:-3]
-        and not any(word[0].isdigit() for word in kept if word != "4")
-    ):
-        kept.append(words[-1][:-3])  # all the name that a Pentium 4 has
+    clock = _clock(words[-1]) if words else ""
+    if clock and not any(word[0].isdigit() for word in kept if word != "4"):
+        kept.append(clock)  # all the name that a Pentium 4 has
     return " ".join(kept)
+
+
+def _clock(word: str) -> str:
+    """GHz in a word of GHz or of four digits of MHz; empty where it is none."""
+    if word.endswith("mhz") and len(word) == 7 and word[:4].isdecimal():
+        return f"{int(word[:4]) / 1000:.2f}"
+    return word[:-3] if word.endswith("ghz") else ""
 
 
 def _untrademarked(word: str) -> str:
@@ -182,6 +186,11 @@ _FAMILIES: tuple[tuple[str, str, Callable[[re.Match[str]], str]], ...] = (
     ),
     ("opteron", r"\bopteron (?:x\d )?(x?\d{3,4})[ -]?(he|ee|se|kx|ks)?\b", lambda m: _join("opteron", m[1], m[2])),
     (
+        "x2",
+        r"\bathlon (?:64 )?x2 (?:dual )?(?:core )?(\d{4})(\+|[be]e?\b)?",
+        lambda m: f"athlon x2 {m[1]}{m[2] or ''}",
+    ),
+    (
         "",
         r"\b(fx|phenom|athlon|sempron|turion|a(?:4|6|8|9|10|12))(?: (?:ii|64|xp|mp|mobile))*(?: (?:x\d|micro))*[ -]+"
         r"(?:pro[ -])?(?:x\d )?(?:r\d )?((?:[a-z]{2}-)?[0-9][0-9a-z+]{2,5}|[bnp]\d{2,3})\b",
@@ -205,7 +214,7 @@ _FAMILIES: tuple[tuple[str, str, Callable[[re.Match[str]], str]], ...] = (
     ),
     ("amd", r"\b([gr]x-\d{3}[a-z]{2})\b", lambda m: f"amd {m[1]}"),
     ("", r"^(?:amd )?e([12])-(\d{4})\b", lambda m: f"amd e{m[1]}-{m[2]}"),
-    ("hygon", r"\bhygon c86[ -](\d{4})\b", lambda m: f"hygon {m[1]}"),
+    ("hygon", r"\bhygon (?:c86(?:-\dg \(opn:|[ -]))?(\d{4})\b", lambda m: f"hygon {m[1]}"),
     ("amd", r"^amd (?:custom )?(\d{4}[a-z]{0,2}|rx-\d{4})\b", lambda m: f"amd {m[1]}"),
     # Intel
     ("phi", r"\bxeon phi (?:coprocessor )?(\d{4}[a-z]?)\b", lambda m: f"xeon phi {m[1]}"),
@@ -227,6 +236,7 @@ _FAMILIES: tuple[tuple[str, str, Callable[[re.Match[str]], str]], ...] = (
     ),
     ("core", r"\bcore[ -]*(i[3579])[- ]+([qxlum])m?[ -]+(\d{3})\b", lambda m: f"core {m[1]}-{m[3]}{m[2]}"),
     ("core", r"\bcore[ -]*(i[3579])[- +]*([a-z]?\d{3,5}[a-z]{0,3}\d?[a-z]{0,2})\b", lambda m: f"core {m[1]}-{m[2]}"),
+    ("core", r"\bcore[ -]*(i[35]-l\d{2}g\d)\b", lambda m: f"core {m[1]}"),
     ("i", r"^(?:intel )?(i[3579])-(\d{3,5}[a-z]{0,3}\d?[a-z]{0,2})$", lambda m: f"core {m[1]}-{m[2]}"),
     ("core", r"\bcore q (\d{3})$", lambda m: f"core i7-{m[1]}qm"),
     ("core", r"\bcore ultra (?:[3579x][ -]+)?(?:pro )?(\d{3}[a-z]{0,2})\b", lambda m: f"core ultra {m[1]}"),
@@ -249,7 +259,7 @@ _FAMILIES: tuple[tuple[str, str, Callable[[re.Match[str]], str]], ...] = (
     ("intel", r"\b(cc150)\b", lambda m: f"intel {m[1]}"),
     (
         "",
-        r"^(?:intel )?(pentium 4|pentium m|pentium d|celeron m|celeron d|celeron|xeon)(?: ht| mp)* (\d\.\d\d?)$",
+        r"^(?:intel )?(pentium (?:4|m|d|iii)|celeron(?: [md])?|xeon)(?: ht| mp)* (\d\.\d\d?)$",
         lambda m: f"{m[1]} {float(m[2]):.2f}",
     ),
     ("jintide", r"\bjintide (c\d{4})\b", lambda m: f"jintide {m[1]}"),
@@ -261,6 +271,9 @@ _FAMILIES: tuple[tuple[str, str, Callable[[re.Match[str]], str]], ...] = (
     ("apple", r"\bapple m(\d)( pro| max| ultra)?", lambda m: f"apple m{m[1]}{m[2] or ''}"),
     ("bcm", r"\b(bcm\d{4})", lambda m: m[1]),
     ("raspberry", r"\braspberry pi (\d|zero 2)", lambda m: f"raspberry pi {m[1]}"),
+    ("esther", r"\bvia (esther) (\d\.\d\d)$", lambda m: f"via {m[1]} {m[2]}"),
+    ("vortex86", r"\b(vortex86[a-z]x\d?)\b", lambda m: m[1]),
+    ("tm", r"\b(?:crusoe|efficeon)(?:tm)? (tm\d{4})\b", lambda m: f"transmeta {m[1]}"),
     ("via", r"\bvia (?:nano |eden |c7 |quadcore )?(?:x\d )?([a-z]\d{4}[a-z]?|c7-[dm])\b", lambda m: f"via {m[1]}"),
     (
         "zhaoxin",
@@ -285,7 +298,7 @@ def _rated(key: str | None) -> tuple[float | None, int | None, str | None, str]:
         row = tables.row("cpu_tdp", sibling)
         if row:
             return float(row["tdp_w"]), int(row["cores"] or 0) or None, f"{key}~", f"model {key}, rated as {sibling}"
-    return None, None, None, f"model {key}, of which no rated power is known"
+    return None, None, key, f"model {key}, of which no rated power is known"
 
 
 def _siblings(key: str) -> Iterator[str]:
@@ -356,6 +369,7 @@ _CODE_NAMES = (
     ("neoverse-v1", "neoverse-v1"),
     ("neoverse-v2", "neoverse-v2"),
     ("neoverse n1", "neoverse-n1"),
+    ("neoverse n2", "neoverse-n2"),
     ("neoverse v1", "neoverse-v1"),
     ("neoverse v2", "neoverse-v2"),
     ("altra", "neoverse-n1"),

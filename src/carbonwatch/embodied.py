@@ -7,9 +7,10 @@ that look alike differ by more than two, so every figure is printed with half an
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from carbonwatch.errors import SettingsError
-from carbonwatch.model import Figure
+from carbonwatch.model import Figure, Run
 
 LIFETIME_YEARS = 4.0
 _HOURS_PER_YEAR = 8766.0
@@ -67,3 +68,49 @@ def embodied(
         )
     part = duration_s / 3600 / (lifetime_years * _HOURS_PER_YEAR) * share
     return Embodied(total, total.times(1000.0 * part), lifetime_years, _SOURCES[form])
+
+
+def facts(
+    form: str,
+    *,
+    sockets: int,
+    ram_gb: float,
+    gpus: int,
+    share: float,
+    given_kg: float | None = None,
+    lifetime_years: float | None = None,
+) -> dict[str, Any]:
+    """What a run notes, so that its share can be told whenever it is shown; nothing where nothing is known."""
+    if given_kg is None and form not in _SOURCES:
+        return {}
+    known_kg = Figure(given_kg, given_kg, given_kg) if given_kg is not None else None
+    whole = known_kg or total_kg(form, sockets=sockets, ram_gb=ram_gb, gpus=gpus)
+    return {
+        "embodied_kg": [whole.value, whole.low, whole.high],
+        "embodied_share": share,
+        "embodied_lifetime_years": lifetime_years or LIFETIME_YEARS,
+        "embodied_source": "setting hardware_embodied_kg" if known_kg else _SOURCES[form],
+    }
+
+
+def of(run: Run) -> Embodied | None:
+    """The share of a run that noted its machine; None of any other.
+
+    Of a program with cores of its own it is these cores' part; else the machine was there for it, all of it.
+    """
+    noted = run.facts.get("embodied_kg")
+    if not noted:
+        return None
+    whole, source = Figure(*noted), str(run.facts["embodied_source"])
+    years, kept = float(run.facts["embodied_lifetime_years"]), float(run.facts["embodied_share"]) * _reserved(run)
+    part = run.duration_s / 3600 / (years * _HOURS_PER_YEAR) * min(1.0, kept)
+    return Embodied(whole, whole.times(1000.0 * part), years, source)
+
+
+def _reserved(run: Run) -> float:
+    """The part of the machine's cores that was kept for the program; 1 where none were."""
+    if run.headline == "machine":
+        return 1.0
+    works = [e.usage.work for e in run.entries if e.usage.work is not None and e.usage.domain.component == "cpu"]
+    reserved_s, capacity_s = sum(w.reserved_s for w in works), sum(w.capacity_s for w in works)
+    return reserved_s / capacity_s if 0 < reserved_s < capacity_s else 1.0

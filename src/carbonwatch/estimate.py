@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from carbonwatch import powermodel
+from carbonwatch import cloudinstances, powermodel
 from carbonwatch.cpunames import Cpuid, identify
 from carbonwatch.errors import SettingsError
 from carbonwatch.powermodel import Band, Machine
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from carbonwatch.powermodel import Form
 
 BOUNDARIES = ("components", "node")
 _GB_PER_CORE = 4.0  # where nothing tells: an assumption, and what clouds sell
@@ -37,8 +41,9 @@ class PowerEstimate:
 
 
 def estimate_power(
-    cpu: str,
+    cpu: str = "",
     *,
+    instance: str | None = None,
     sockets: int | None = None,
     cores: int | None = None,
     threads: int | None = None,
@@ -56,11 +61,11 @@ def estimate_power(
     """Watts that a machine draws at a load from 0 to 1, with its 80 % and 95 % intervals.
 
     `cores` and `threads` are of all sockets. `vcpus` makes it a virtual machine on such a host. `family` and `model`
-    are CPUID's, for names that hold no model ("AMD EPYC").
+    are CPUID's, for names that hold no model ("AMD EPYC"). `instance` is what a cloud sells ("aws/m5.xlarge"): it fills
+    in processor, vCPUs and memory.
     """
-    machine, notes = describe(
-        cpu, sockets, cores, threads, ram_gb, vcpus, form, memory, tdp_w, _cpuid(cpu, family, model, stepping)
-    )
+    cpuid = _cpuid(cpu, family, model, stepping)
+    machine, notes = describe(cpu, sockets, cores, threads, ram_gb, vcpus, form, memory, tdp_w, cpuid, instance)
     return at_load(machine, load, boundary, notes)
 
 
@@ -75,16 +80,14 @@ def describe(
     memory: str | None = None,
     tdp_w: float | None = None,
     cpuid: Cpuid | None = None,
+    instance: str | None = None,
 ) -> tuple[Machine, tuple[str, ...]]:
     """The machine, and what was assumed about it. Raises SettingsError where the description makes no sense."""
+    sold = None if instance is None else cloudinstances.named(instance)
+    if sold is not None:
+        cpu, ram_gb, vcpus = cpu or sold.cpu, ram_gb or sold.memory_gb, vcpus or sold.threads
     _check(sockets=sockets, cores=cores, threads=threads, ram_gb=ram_gb, vcpus=vcpus, tdp_w=tdp_w)
-    if cores and sockets and cores < sockets:
-        raise SettingsError(f"cores is {cores} and sockets {sockets}; cores are counted over all sockets.")
-    if threads and cores and threads < cores:
-        raise SettingsError(f"threads is {threads} and cores {cores}; a core has one thread at least.")
-    known_form = next((name for name in powermodel.FORMS if name == form), None)
-    if form is not None and known_form is None:
-        raise SettingsError(f"form is {form!r}; it must be one of {', '.join(powermodel.FORMS)}.")
+    _check_counts(sockets, cores, threads)
     if memory is not None and memory not in powermodel.MEMORY_KINDS:
         raise SettingsError(f"memory is {memory!r}; it must be one of {', '.join(powermodel.MEMORY_KINDS)}.")
     machine = powermodel.describe(
@@ -94,10 +97,12 @@ def describe(
         threads=threads,
         memory_gb=ram_gb,
         memory=memory,
-        form=known_form,
+        form=_known_form(form),
         vcpus=vcpus,
         tdp_w=tdp_w,
     )
+    if sold is not None:
+        machine = replace(machine, steps=(*machine.steps, f"sold as {sold.name}"))
     if ram_gb is not None or machine.form == "board":
         return machine, ()
     assumed_gb = _GB_PER_CORE * (vcpus or machine.cores)
@@ -119,6 +124,8 @@ def at_load(machine: Machine, load: float, boundary: str = "components", notes: 
         watts, parts = cpu_w + memory_w, {"cpu": cpu_w, "ram": memory_w}
         ends = _sum(powermodel.cpu_band(machine).times(cpu_w), powermodel.MEMORY_BAND.times(memory_w))
     reason, doubts = "; ".join(machine.steps), (*notes, *_doubts(machine, boundary))
+    if boundary == "node" and memory_w > watts / 2:
+        doubts = (*doubts, f"memory in use may draw more than in servers that were fitted: {memory_w:.4g} W by itself")
     intervals = (ends.lo80, ends.hi80, ends.lo95, ends.hi95)
     return PowerEstimate(load, boundary, watts, *intervals, machine.tier, reason, parts, doubts)
 
@@ -142,6 +149,20 @@ def _check(**given: float | None) -> None:
     for name, value in given.items():
         if value is not None and not 0 < value < float("inf"):
             raise SettingsError(f"{name} is {value!r}; it must be a number above 0. Leave it out if it is not known.")
+
+
+def _known_form(form: str | None) -> Form | None:
+    known = next((name for name in powermodel.FORMS if name == form), None)
+    if form is not None and known is None:
+        raise SettingsError(f"form is {form!r}; it must be one of {', '.join(powermodel.FORMS)}.")
+    return known
+
+
+def _check_counts(sockets: int | None, cores: int | None, threads: int | None) -> None:
+    if cores and sockets and cores < sockets:
+        raise SettingsError(f"cores is {cores} and sockets {sockets}; cores are counted over all sockets.")
+    if threads and cores and threads < cores:
+        raise SettingsError(f"threads is {threads} and cores {cores}; a core has one thread at least.")
 
 
 def _cpuid(cpu: str, family: int | None, model: int | None, stepping: int) -> Cpuid | None:

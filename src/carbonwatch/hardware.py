@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from carbonwatch.cpunames import Cpuid, Processor, identify
@@ -16,6 +17,7 @@ _DESKTOPS = frozenset((3, 4, 5, 6, 7, 13, 15, 16, 24, 35, 36))
 _SERVERS = frozenset((17, 22, 23, 25, 28, 29))
 # makers and products of machines that are not there, in DMI
 _VIRTUAL = ("amazon ec2", "google", "qemu", "kvm", "vmware", "virtualbox", "xen", "openstack", "bhyve", "parallels")
+_SAGEMAKER = "SM_CURRENT_INSTANCE_TYPE"  # "ml.m5.xlarge"
 _METAL = "metal"  # an instance that is a whole machine says so
 
 
@@ -58,6 +60,14 @@ def look(threads: int, path_procfs: str = "/proc", path_sysfs: str = "/sys") -> 
     )
 
 
+def fingerprint(path_procfs: str = "/proc", path_sysfs: str = "/sys") -> str:
+    """What a calibration belongs to: another processor or memory is another machine."""
+    found = look(os.cpu_count() or 1, path_procfs, path_sysfs)
+    size_gb = memory_gb(path_procfs)
+    size = "?" if size_gb is None else f"{size_gb:.0f}"
+    return f"{found.name or 'unnamed'}, {found.threads} threads, {size} GB"
+
+
 def memory_gb(path_procfs: str = "/proc") -> float | None:
     """All memory, in units of 2**30 bytes; None where nothing tells."""
     words = _read(path_procfs, "meminfo", size=256).split()
@@ -65,6 +75,18 @@ def memory_gb(path_procfs: str = "/proc") -> float | None:
         return int(words[words.index("MemTotal:") + 1]) * 1024 / _BYTES_PER_GB
     except (ValueError, IndexError):
         return _memory_elsewhere() if path_procfs == "/proc" else None
+
+
+def sold_as(environ: Mapping[str, str], path_sysfs: str = "/sys") -> str | None:
+    """What a cloud calls this machine ("aws/m5.xlarge"), where environment or firmware say it: SageMaker and EC2."""
+    name = environ.get(_SAGEMAKER)
+    if name:
+        return f"aws/{name.removeprefix('ml.')}"
+    folder = os.path.join(path_sysfs, "class", "dmi", "id")
+    if _read(folder, "sys_vendor").strip() != "Amazon EC2":
+        return None
+    product = _read(folder, "product_name").strip()
+    return f"aws/{product}" if "." in product else None  # older ones say "HVM domU"
 
 
 def _memory_elsewhere() -> float | None:

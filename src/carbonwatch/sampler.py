@@ -35,7 +35,9 @@ _MATTERS = (
     "cpu_w",
     "ram_w",
     "power_boundary",
+    "calibrated",
     "hardware_cpu",
+    "hardware_instance",
     "hardware_tdp_w",
     "hardware_sockets",
     "hardware_cores",
@@ -279,7 +281,32 @@ def open_sampler(settings: Settings) -> Sampler:
         except Exception as error:
             missing[name] = Unavailable(f"{name} failed: {error!r}.")
             log.warning("sensor %s failed and is not read", name, exc_info=True)
+    if settings.calibrated:
+        meters = _at_the_wall(settings, meters)
     return Sampler(meters, _activities(settings, meters), missing=missing)
+
+
+def _at_the_wall(settings: Settings, meters: list[Meter]) -> list[Meter]:
+    """The meters seen through this machine's line. Raises SettingsError where there is none for what they count."""
+    from carbonwatch import calibration, hardware
+    from carbonwatch.sensors._calibrated import calibrated
+
+    try:
+        line = calibration.wanted(
+            calibration.store_file(), hardware.fingerprint(settings.path_procfs, settings.path_sysfs)
+        )
+        counted = tuple(d.id for d in outermost(d for meter in meters for d in meter.domains))
+        if set(counted) != set(line.domains):
+            raise SettingsError(
+                f"calibrated is on, and this machine's line belongs to {', '.join(line.domains) or 'nothing known'}, "
+                f"while {', '.join(counted) or 'nothing'} is read now, so it says nothing. Run `carbonwatch calibrate` "
+                "again with these settings, or leave calibrated out."
+            )
+    except SettingsError:
+        for opened in meters:
+            _close(opened)
+        raise
+    return calibrated(meters, line)
 
 
 def _detected(name: str, settings: Settings, taken: set[str]) -> Meter:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         energy_mix: tuple[str, ...]
         market_g_per_kwh: float
         include_losses: bool
+        include_embodied: bool
         boundary: Literal["lifecycle", "direct"]
         grid: tuple[str, ...]
         grid_timeout_s: float
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
         ram_w: float
         power_boundary: Literal["components", "node"]
         hardware_cpu: str
+        hardware_instance: str
         hardware_tdp_w: float
         hardware_sockets: float
         hardware_cores: float
@@ -63,6 +65,9 @@ if TYPE_CHECKING:
         hardware_memory: str
         hardware_form: Literal["server", "desktop", "laptop", "board"]
         hardware_vcpus: float
+        hardware_embodied_kg: float
+        hardware_lifetime_years: float
+        calibrated: bool
         prefer_psys: bool
         reserved_cores: float
         output_dir: str
@@ -141,6 +146,15 @@ def _folder(name: str, value: Any) -> None:
         raise SettingsError(f"{name} is {value!r}, which is no directory, so nothing could be read there.")
 
 
+def _instance(name: str, value: Any) -> None:
+    from carbonwatch import cloudinstances
+
+    if value != cloudinstances.METADATA and cloudinstances.lookup(value) is None:
+        raise SettingsError(
+            f"{name} is {value!r}, which no cloud sells as far as is known. {cloudinstances.like(value)}"
+        )
+
+
 # source of hourly intensity -> the settings that it does not answer without
 _CREDENTIALS = {
     "electricity_maps": ("electricity_maps_token",),
@@ -184,6 +198,9 @@ class Settings:
         _not_negative,
     )
     include_losses: bool = _setting(False, "Also show what the power lines lose between the plants and here (scope 3).")
+    include_embodied: bool = _setting(
+        False, "Also show the run's share of what making the machine emitted, on a line of its own."
+    )
     boundary: str = _setting(
         "lifecycle",
         "What an intensity counts: `lifecycle`, or `direct` for what leaves the chimneys alone (scope 2).",
@@ -208,7 +225,7 @@ class Settings:
         None, "Water usage effectiveness, in litres per kWh. Default: the cloud region's, else 0.", _not_negative
     )
     sensors: tuple[str, ...] = _setting(
-        ("rapl_powercap", "nvml", "cpu_model", "ram_model", "rest_model"),
+        ("rapl_powercap", "nvml", "cpu_model", "ram_model", "gpu_model", "rest_model"),
         "Sensors to try, in order; a model stands in only where nothing before it measures the component.",
     )
     exporters: tuple[str, ...] = _setting((), "Where a finished run is written besides the store.")
@@ -222,6 +239,12 @@ class Settings:
         _one_of("components", "node"),
     )
     hardware_cpu: str | None = _setting(None, "Name of the processor, where the system hides it.")
+    hardware_instance: str | None = _setting(
+        None,
+        "What the cloud calls this machine: CLOUD/NAME, as in aws/m5.xlarge; `metadata` asks the cloud's own address "
+        "in the machine, for 300 ms at most. Default: what the environment or the firmware says.",
+        _instance,
+    )
     hardware_tdp_w: float | None = _setting(None, "Rated power of one processor, in W.", _positive)
     hardware_sockets: float | None = _setting(
         None, "Processors in the machine, or in the virtual machine's host.", _positive
@@ -241,6 +264,13 @@ class Settings:
     )
     hardware_vcpus: float | None = _setting(
         None, "Hardware threads of its host that this virtual machine has. Default: its CPUs.", _positive
+    )
+    hardware_embodied_kg: float | None = _setting(
+        None, "What making the whole machine emitted, in kg CO2e, if its maker says so.", _positive
+    )
+    hardware_lifetime_years: float | None = _setting(None, "Years that the machine is used. Default: 4.", _positive)
+    calibrated: bool = _setting(
+        False, "Count what the wall would show, by the line that `carbonwatch calibrate` kept for this machine."
     )
     prefer_psys: bool = _setting(False, "Count the platform domain (psys) instead of the packages inside it.")
     reserved_cores: float | None = _setting(
@@ -278,8 +308,8 @@ class Settings:
             missing = [name for name in needed if source in self.grid and not getattr(self, name)]
             if missing:
                 raise SettingsError(
-                    f"grid is {self.grid!r}, and {source} answers no one without {' and '.join(missing)}. Set it in "
-                    f"the environment (CARBONWATCH_{missing[0].upper()}), or choose another source."
+                    f"grid is {', '.join(self.grid)}, and {source} answers no one without {' and '.join(missing)}. Set "
+                    f"it in the environment (CARBONWATCH_{missing[0].upper()}), or choose another source."
                 )
 
     def _check_outputs(self) -> None:

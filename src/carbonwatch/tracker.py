@@ -78,6 +78,7 @@ class Tracker:
         self._overhead_s = 0.0
         self._started_ns = 0
         self._final: Run | None = None
+        self._prices: ledger.Prices = {}  # those of the end, where they are others than at the start
         self._place, self._place_note, self._facts = Place(), "", dict(facts or {})
         self._search: Search | None = None  # where this machine is, asked of a network
         self._pue, self._wue = settings.pue or 1.0, settings.wue or 0.0
@@ -110,6 +111,8 @@ class Tracker:
             self._prepare()
             self._sampler = self._given_sampler or sampler.share(self.settings)
             self._note_what_is_missing()
+            if self.settings.include_embodied:
+                self._note_what_was_made()
             # from here on counts: the slow things are done
             self._spent_before_s = self._sampler.spent_s
             self._first = self._last = self._sampler.read()
@@ -198,11 +201,13 @@ class Tracker:
         if self._final is None:
             return
         before = self._final
-        if self._search is not None:
+        until_s = time.monotonic() + self.settings.grid_timeout_s  # for all that is asked
+        if self._search is not None:  # first: the hours are those of the place that it finds
             self._final = self._move(self._final, self._search)
         if self.settings.grid:
-            self._final = self._priced(self._final)
+            self._final = self._priced(self._final, max(0.0, until_s - time.monotonic()))
         if self._final is not before:
+            self._prices, self._facts = ledger.prices(self._final), dict(self._final.facts)
             self._write_anew(self._final)
         self.export(self._final)
         if len(self._notes) > len(self._final.notes):
@@ -245,11 +250,11 @@ class Tracker:
         moved = replace(run, entries=tuple(entries), place=place, facts=self._facts, notes=tuple(self._notes))
         return replace(moved, pue=self._pue, wue_l_per_kwh=self._wue)
 
-    def _priced(self, run: Run) -> Run:
+    def _priced(self, run: Run, within_s: float) -> Run:
         """The run by its own hours, as far as the chosen sources know them in time."""
         from carbonwatch import pricing
 
-        priced = pricing.reprice_in_time(run, self.settings)
+        priced = pricing.reprice_in_time(run, self.settings, within_s)
         self._notes = dict.fromkeys(priced.notes)
         return priced
 
@@ -271,6 +276,25 @@ class Tracker:
                 self._note(f"{name} is not read: {why}")
         if not self._sampler.domains:
             self._note("Nothing could be metered on this machine: `carbonwatch doctor` says why.")
+
+    def _note_what_was_made(self) -> None:
+        """The machine, for the share of it that this run has."""
+        from carbonwatch import embodied
+        from carbonwatch.sensors.cpu_model import this_machine
+
+        machine = this_machine(self.settings, os.cpu_count() or 1, self._environ)
+        known = embodied.facts(
+            machine.form,
+            sockets=machine.sockets,
+            ram_gb=(machine.memory_gb or 0.0) / machine.share,  # a host has as much for every guest
+            gpus=sum(d.component == "gpu" for d in self._sampler.domains),
+            share=machine.share,
+            given_kg=self.settings.hardware_embodied_kg,
+            lifetime_years=self.settings.hardware_lifetime_years,
+        )
+        if not known:
+            self._note(f"What making a {machine.form} emits is not known: hardware_embodied_kg says it.")
+        self._facts = {**self._facts, **known}
 
     def _open_journal(self) -> None:
         path = store.path(self.settings, self._environ)
@@ -341,6 +365,7 @@ class Tracker:
 
     def _as_run(self, task: Task | None = None) -> Run:
         lasted_s = (self._last.ns - self._first.ns) / 1e9
+        entries = (self._book if task is None else task.book).values()
         return Run(
             id=self.id,
             project=self.settings.project,
@@ -348,7 +373,7 @@ class Tracker:
             state="running" if self._state == "new" else self._state,
             started_ns=self._started_ns,
             duration_s=lasted_s if task is None else task.lasted_s(self._last),
-            entries=tuple((self._book if task is None else task.book).values()),
+            entries=ledger.at(self._prices, entries) if self._prices else tuple(entries),
             gaps=tuple(self._gaps),
             notes=tuple(self._notes),
             place=self._place,

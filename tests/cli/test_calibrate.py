@@ -55,11 +55,3 @@ def test_a_meter_that_does_not_answer_is_said_before_anything_is_measured() -> N
 def test_a_load_without_a_reading_is_refused() -> None:
     with pytest.raises(SettingsError, match="one reading at least"):
         run("--seconds", "1", "--every", "5")
-
-
-def test_a_calibration_belongs_to_a_processor_and_its_memory(tmp_path: Path) -> None:
-    (tmp_path / "cpuinfo").write_text("model name\t: Example 9000\n")
-    (tmp_path / "meminfo").write_text("MemTotal:       16777216 kB\n")
-
-    assert calibrate.fingerprint(str(tmp_path), str(tmp_path)).startswith("Example 9000, ")
-    assert calibrate.fingerprint(str(tmp_path), str(tmp_path)).endswith(" threads, 16 GB")

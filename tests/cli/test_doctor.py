@@ -143,3 +143,27 @@ def test_a_wrong_setting_is_one_message(carbonwatch: CommandLine) -> None:
     answer = carbonwatch("doctor", "--country", "XX")
 
     assert (answer.returncode, answer.stdout, answer.stderr.count(b"\n")) == (2, b"", 1)
+
+
+GUESS = Domain("cpu:model", "cpu", "modelled", "model of 2 CPUs (AMD EPYC: model unknown; zen3)", error=(-0.4, 1.3))
+
+
+def hints(found: doctor.Findings) -> list[str]:
+    return [line for line in doctor.as_text(found, 300, False).splitlines() if line.startswith("    → ")]
+
+
+def test_a_wide_guess_says_what_would_make_it_narrower() -> None:
+    guessed = replace(FOUND, read=(GUESS,), not_read={})
+    rated = replace(guessed, settings=resolve({"hardware_tdp_w": 225.0}, environ={}))
+    calibrated = replace(guessed, settings=resolve({"calibrated": True}, environ={}))
+
+    assert [hint.split(":")[0].split()[1] for hint in hints(guessed)] == ["Narrower", "Narrowest"]
+    assert "[tool.carbonwatch.hardware]" in hints(guessed)[0]
+    assert len(hints(rated)) == 1
+    assert hints(calibrated) == []
+
+
+def test_a_line_that_is_kept_and_not_used_is_named() -> None:
+    found = replace(FOUND, read=(GUESS,), not_read={}, is_calibrated=True)
+
+    assert "calibrated=true uses it" in hints(found)[-1]

@@ -102,3 +102,55 @@ def test_loads_that_make_no_sense_are_refused(text: str) -> None:
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="can't be read as CSV"):
         run("--csv", str(tmp_path / "none.csv"))
+
+
+def test_what_a_cloud_sells_is_enough(capsys: pytest.CaptureFixture[str]) -> None:
+    code = run("--instance", "aws/m5.xlarge", "--load", "0.3", "--hours", "720")
+    text = capsys.readouterr().out
+
+    assert code == 0
+    assert "sold as aws/m5.xlarge" in text
+    assert "embodied  1.46 kg CO2e in 720 h" in text
+
+
+NAME = "Intel® Xeon® Platinum 8380"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"id,cpu_name,sockets,mem_gb\na,{NAME},2,512\n".encode(),
+        f"id,cpu_name,sockets,mem_gb\na,{NAME},2,512\n".encode("utf-8-sig"),
+        f"id,cpu_name,sockets,mem_gb\r\na,{NAME},2,512\r\n".encode("utf-16"),
+        f"id,cpu_name,sockets,mem_gb\na,{NAME},2,512".encode("cp1252"),
+        f"\nid,cpu_name,sockets,mem_gb\n\n,,,\na,{NAME},2,512\n\n  \n".lstrip().encode(),
+        f"ID; CPU_Name ;Sockets;mem_gb\na;{NAME};2;512,0\n".encode(),
+        f"id,cpu_name,sockets,mem_gb\na,{NAME}\0,2,512,more,and more\n".encode(),
+    ],
+)
+def test_a_file_is_read_however_it_was_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    (tmp_path / "servers.csv").write_bytes(content)
+    run("--csv", str(tmp_path / "servers.csv"), "--loads", "50", "--boundary", "node")
+    lines = capsys.readouterr().out.splitlines()
+    run(
+        "--cpu", "Xeon Platinum 8380", "--sockets", "2", "--ram", "512", "--load", "0.5", "--boundary", "node", "--json"
+    )
+
+    assert len(lines) == 2
+    assert lines[1].startswith(f"a,50,{json.loads(capsys.readouterr().out)['watts']:.2f},")
+
+
+def test_an_empty_file_is_no_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "none.csv").write_bytes(b"")
+    run("--csv", str(tmp_path / "none.csv"))
+
+    assert capsys.readouterr().out.splitlines() == ["id,load,watts,lo80,hi80,lo95,hi95,tier"]
+
+
+def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "other.csv").write_text("name,price\nshoe,3\n")
+
+    with pytest.raises(SettingsError, match="has none of the columns id, cpu_name"):
+        run("--csv", str(tmp_path / "other.csv"))

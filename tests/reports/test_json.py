@@ -59,6 +59,7 @@ def test_totals_are_there_for_readers() -> None:
         113400,
     ]
     assert totals["measured"] == 1.0
+    assert totals["embodied_g"] is None
     assert totals["water_l"] == run.water_l
 
 

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from carbonwatch import embodied
 from carbonwatch.errors import CarbonwatchError
 from carbonwatch.model import Run
 from carbonwatch.reports import sci
@@ -63,6 +64,17 @@ def test_a_virtual_machine_s_share_of_its_host_is_not_made_up() -> None:
     assert head(text).startswith("## SCI without M: ")
     assert row(text, "M")[0] == "not known"
     assert head(sci.render(runs.on_a_virtual_machine(), per=1, unit="run", resource_share=0.01)).startswith("## SCI: ")
+
+
+def test_what_a_run_noted_of_its_machine_is_taken() -> None:
+    noted = embodied.facts("server", sockets=1, ram_gb=16, gpus=0, share=0.5, given_kg=2000.0)
+    text = sci.render(replace(one_kwh(), facts=noted), per=1, unit="run")
+
+    # 2000 kg x 1 h / (4 x 8766 h) x 0.5
+    assert row(text, "M") == [
+        "28.5 g CO2e (28.5 g)",
+        "2000 kg in 4 years, as noted with the run: setting hardware\\_embodied\\_kg",
+    ]
 
 
 @pytest.mark.parametrize("example", [runs.not_metered, runs.not_split])

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from carbonwatch.errors import SensorUnavailable
-from carbonwatch.sensors.cpu_model import detect
+from carbonwatch.errors import SensorUnavailable, SettingsError
+from carbonwatch.sensors.cpu_model import detect, this_machine
 from carbonwatch.settings import Settings, resolve
 
 SECOND = 10**9
@@ -173,3 +173,54 @@ def test_this_machine_can_be_modelled() -> None:
 
     assert first == 0
     assert second >= round((meter.domains[0].idle_w or 0) * SECOND) > 0
+
+
+def firmware(folder: Path, instance: str) -> None:
+    dmi = folder / "sys" / "class" / "dmi" / "id"
+    dmi.mkdir(parents=True)
+    (dmi / "sys_vendor").write_text("Amazon EC2\n")
+    (dmi / "product_name").write_text(f"{instance}\n")
+
+
+def test_what_a_cloud_sells_names_the_processor_that_the_machine_hides(tmp_path: Path) -> None:
+    firmware(tmp_path, "m6a.large")
+    known = this_machine(machine(tmp_path, 0.0, 0.0), 2)
+
+    assert (known.processor.model, known.tier) == ("epyc 7r13", "A")
+    assert known.share == pytest.approx(2 / 192)
+    assert known.steps[-1] == "sold as aws/m6a.large"
+
+
+def test_a_vcpu_that_is_a_core_is_two_threads_of_its_host(tmp_path: Path) -> None:
+    chosen = replace(machine(tmp_path, 0.0, 0.0), hardware_instance="aws/m7a.large")
+
+    assert "4 of 256 threads of a host" in " ".join(this_machine(chosen, 2).steps)
+
+
+def test_a_processor_that_says_something_else_is_believed_over_its_cloud(tmp_path: Path) -> None:
+    chosen = replace(machine(tmp_path, 0.0, 0.0), hardware_instance="aws/m6i.large")
+
+    assert this_machine(chosen, 2).processor.microarchitecture == "zen3"
+
+
+def test_an_instance_that_is_a_whole_machine_is_no_share(tmp_path: Path) -> None:
+    chosen = replace(machine(tmp_path, 0.0, 0.0), hardware_instance="aws/m6a.metal")
+
+    assert not this_machine(chosen, 2).is_virtual
+
+
+def test_a_cloud_that_does_not_answer_is_said_once_and_stops_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    chosen = replace(
+        machine(tmp_path, 0.0, 0.0), hardware_instance="metadata", grid_urls=("metadata=http://127.0.0.1:9",)
+    )
+    found = [this_machine(chosen, 2, {}) for _ in range(3)]
+
+    assert {each.tier for each in found} == {"B"}
+    assert caplog.text.count("No cloud's metadata answered") == 1
+
+
+def test_a_name_that_no_cloud_sells_stops_the_start() -> None:
+    with pytest.raises(SettingsError, match=r"hardware_instance is 'aws/m5x.large', which no cloud sells"):
+        resolve({"hardware_instance": "aws/m5x.large"}, environ={})

@@ -1,14 +1,28 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbonwatch.errors import SensorUnavailable
+from carbonwatch.errors import SensorUnavailable, Unavailable
+from carbonwatch.nvidia import Nvml
+from carbonwatch.sampler import open_sampler
 from carbonwatch.sensors.gpu_model import Board, GpuMeter, detect, rated_w
 from carbonwatch.settings import Settings
 
+if TYPE_CHECKING:
+    from tests.conftest import FakeNvml
+
 SECOND = 10**9
+
+
+def no_library(path_procfs: str, environ: Mapping[str, str]) -> Nvml:
+    raise Unavailable("There is no NVIDIA driver on this machine.")
 
 
 def settings(folder: Path) -> Settings:
@@ -52,7 +66,7 @@ def test_a_board_is_rated_by_the_name_that_its_driver_gives(name: str, watts: fl
 
 def test_a_board_of_which_only_the_name_is_known_draws_what_training_does(tmp_path: Path) -> None:
     nvidia(tmp_path, "Tesla T4")
-    meter = detect(settings(tmp_path))
+    meter = detect(settings(tmp_path), environ={}, library=no_library)
     meter.read(0)
     counts = meter.read(2 * SECOND)
     meter.close()
@@ -62,9 +76,26 @@ def test_a_board_of_which_only_the_name_is_known_draws_what_training_does(tmp_pa
     assert meter.domains[0].idle_w is None
 
 
+@pytest.mark.parametrize(
+    ("visible", "gpus", "is_shown"),
+    [("0", (), True), ("GPU-1", (), True), ("1", (), False), ("", (), False), ("-1", (), False), ("1", ("0",), True)],
+)
+def test_a_board_is_modelled_only_for_who_sees_it(
+    tmp_path: Path, visible: str, gpus: tuple[str, ...], is_shown: bool
+) -> None:
+    nvidia(tmp_path, "Tesla T4")
+    chosen = replace(settings(tmp_path), gpus=gpus)
+    try:
+        ids = [d.id for d in detect(chosen, environ={"CUDA_VISIBLE_DEVICES": visible}, library=no_library).domains]
+    except SensorUnavailable:
+        ids = []
+
+    assert ids == ["gpu-model:GPU-1"] * is_shown
+
+
 def test_a_board_that_says_how_busy_it_is_draws_by_it(tmp_path: Path) -> None:
     busy = amd(tmp_path, "AMD Instinct MI100", 0)
-    meter = detect(settings(tmp_path))
+    meter = detect(settings(tmp_path), library=no_library)
     meter.read(0)
     idle = meter.read(SECOND)["gpu-model:card0"]
     busy.write_text("100\n")
@@ -78,7 +109,7 @@ def test_a_board_that_says_how_busy_it_is_draws_by_it(tmp_path: Path) -> None:
 
 def test_what_could_not_be_read_is_left_out_and_comes_with_the_next_count(tmp_path: Path) -> None:
     busy = amd(tmp_path, "AMD Instinct MI100", 0)
-    meter = detect(settings(tmp_path))
+    meter = detect(settings(tmp_path), library=no_library)
     meter.read(0)
     busy.write_text("")
     nothing, failed = meter.read(SECOND), dict(meter.failed)
@@ -103,8 +134,75 @@ def test_the_count_never_goes_back(steps_ns: list[int]) -> None:
     assert all(isinstance(count, int) for count in counts)
 
 
+def mute(nvml: FakeNvml) -> int:
+    """A board that tells neither energy nor power."""
+    card = nvml.add()
+    nvml.fail(card, "energy", nvml.NOT_SUPPORTED)
+    nvml.fail(card, "power", nvml.NOT_SUPPORTED)
+    return card
+
+
+def test_a_board_that_tells_how_busy_it_is_and_no_power_draws_by_it(tmp_path: Path, nvml: FakeNvml) -> None:
+    card = mute(nvml)
+    nvml.set_busy(card, 50)
+    meter = detect(settings(tmp_path), environ={})
+    meter.read(0)
+    count = meter.read(SECOND)
+    meter.close()
+
+    assert count == {"nvml:GPU-a": round(400 * (0.10 + 0.65 / 2) * SECOND)}
+    assert meter.domains[0].idle_w == 40.0
+
+
+def test_a_board_that_tells_nothing_draws_what_training_does(tmp_path: Path, nvml: FakeNvml) -> None:
+    card = mute(nvml)
+    nvml.fail(card, "busy", nvml.NOT_SUPPORTED)
+    meter = detect(settings(tmp_path), environ={})
+    meter.read(0)
+    count = meter.read(SECOND)
+    meter.close()
+
+    assert count == {"nvml:GPU-a": 260 * SECOND}
+
+
+def test_a_board_that_is_measured_is_not_modelled(tmp_path: Path, nvml: FakeNvml) -> None:
+    nvml.add()
+
+    with pytest.raises(SensorUnavailable, match="known model"):
+        detect(settings(tmp_path), environ={})
+
+
+def test_a_board_that_the_program_is_not_shown_is_not_modelled(tmp_path: Path, nvml: FakeNvml) -> None:
+    mute(nvml)
+
+    with pytest.raises(SensorUnavailable, match="known model"):
+        detect(settings(tmp_path), environ={"CUDA_VISIBLE_DEVICES": ""})
+
+
+def test_a_board_that_is_lost_is_a_gap(tmp_path: Path, nvml: FakeNvml) -> None:
+    card = mute(nvml)
+    meter = detect(settings(tmp_path), environ={})
+    meter.read(0)
+    nvml.fail(card, "all", nvml.GPU_IS_LOST)
+    count = meter.read(SECOND)
+    failed = dict(meter.failed)
+    meter.close()
+
+    assert (count, list(failed)) == ({}, ["nvml:GPU-a"])
+
+
+def test_the_model_stands_in_by_default_where_nothing_measures_a_gpu(tmp_path: Path, nvml: FakeNvml) -> None:
+    mute(nvml)
+    sampler = open_sampler(replace(settings(tmp_path), sensors=("nvml", "gpu_model")))
+    ids = [domain.id for domain in sampler.domains]
+    sampler.close()
+
+    assert ids == ["nvml:GPU-a"]
+    assert "gpu_model" in Settings().sensors
+
+
 def test_no_gpu_of_a_known_model_is_unavailable(tmp_path: Path) -> None:
     nvidia(tmp_path, "NVIDIA Future 9000")
 
     with pytest.raises(SensorUnavailable, match="known model"):
-        detect(settings(tmp_path))
+        detect(settings(tmp_path), library=no_library)

@@ -2,11 +2,12 @@
 
 The machine idles, then works at several loads, while the meter is read; a line
 is fitted through the readings, shown with its residual, and kept for this
-machine. Without --plug or --csv you are asked what the meter shows.
+machine. Without --plug or --csv you are asked what the meter shows. Runs use it
+where the setting calibrated says so, and mark every figure with the residual.
 
 Examples:
   carbonwatch calibrate --plug tasmota=http://192.168.1.20
-  carbonwatch calibrate --plug redfish=https://bmc.example --plot fit.svg
+  carbonwatch calibrate --plug redfish=https://bmc.example --plot fit.png
   carbonwatch calibrate --csv readings.csv    columns time (Unix s) and watts
   carbonwatch calibrate --plug ipmitool -- python train.py
 """
@@ -20,11 +21,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from carbonwatch import calibration, hardware, plugs, settings
 from carbonwatch.calibration import CalibrationError, Pair
+from carbonwatch.cli import _calibration_plot, _calibration_view
 from carbonwatch.errors import SettingsError
 from carbonwatch.sampler import Sampler, open_sampler
 
@@ -49,7 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--token", help="Password or access token of the meter.")
     parser.add_argument("--seconds", type=float, default=30.0, metavar="S", help="Length of each load. Default: 30.")
     parser.add_argument("--every", type=float, default=2.0, metavar="S", help="Seconds between readings. Default: 2.")
-    parser.add_argument("--plot", metavar="FILE.svg", help="Draws readings, line and residuals.")
+    parser.add_argument(
+        "--plot",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="Draws readings, line and residuals: a name that ends in .svg, or .png (carbonwatch[plot]).",
+    )
     parser.add_argument("--no-save", action="store_true", help="Shows the line and keeps nothing.")
     parser.add_argument("command", nargs="*", metavar="COMMAND", help="Your own load, instead of ours.")
 
@@ -59,31 +67,25 @@ def main(args: argparse.Namespace) -> int:
         raise SettingsError(
             f"--every is {args.every:g} and --seconds {args.seconds:g}; a load needs one reading at least."
         )
-    chosen = settings.resolve()
+    for path in args.plot:
+        _calibration_plot.check(path)  # fails here, not after minutes
+    chosen = settings.resolve({"calibrated": False})  # what is counted, as it is
     sampler = open_sampler(chosen)
     try:
         pairs = _pairs(args, sampler)
     finally:
         sampler.close()
-    machine = fingerprint(chosen.path_procfs, chosen.path_sysfs)
-    line = calibration.fit(pairs, machine, datetime.date.today().isoformat())
+    machine = hardware.fingerprint(chosen.path_procfs, chosen.path_sysfs)
+    domains = tuple(domain.id for domain in sampler.domains)
+    line = calibration.fit(pairs, machine, datetime.date.today().isoformat(), domains)
     print(f"{line}\n{line.readings} readings, {line.left_out} left out as far off the others; machine {machine}")
-    if args.plot:
-        with open(args.plot, "w", encoding="utf-8") as file:
-            file.write(calibration.plot(pairs, line))
+    for path in args.plot:
+        _calibration_plot.write(path, pairs, line)
     if not args.no_save:
-        path = calibration.store_file(os.environ)
+        path = calibration.store_file()
         calibration.save(line, path)
-        print(f"Kept in {path}.")
+        print(f"Kept in {path}. Runs use it when asked: calibrated = true, or CARBONWATCH_CALIBRATED=1.")
     return 0
-
-
-def fingerprint(path_procfs: str, path_sysfs: str) -> str:
-    """What a calibration belongs to: another processor or memory is another machine."""
-    found = hardware.look(os.cpu_count() or 1, path_procfs, path_sysfs)
-    memory_gb = hardware.memory_gb(path_procfs)
-    size = "?" if memory_gb is None else f"{memory_gb:.0f}"
-    return f"{found.name or 'unnamed'}, {found.threads} threads, {size} GB"
 
 
 def inside(sampler: Sampler) -> tuple[int, float]:
@@ -100,19 +102,29 @@ def _pairs(args: argparse.Namespace, sampler: Sampler) -> list[Pair]:
         wall = plugs.open_plug(args.plug, args.token)
         wall()  # fails here, not after minutes
         pairs: list[Pair] = []
-        for _ in _phases(args.command):
+        view = _calibration_view.View(_loads(args.command), count, args.every, _SETTLE_S)
+        for _ in _phases(args.command, lambda _: view.begin()):
             pairs += calibration.collect(
-                lambda: inside(sampler), wall, lambda: time.sleep(args.every), count, _progress
+                lambda: inside(sampler), wall, lambda: time.sleep(args.every), count, view.seen
             )
+        view.end()
         return pairs
-    return [_asked(sampler, args.seconds) for _ in range(2) for _ in _phases(args.command)]
+    return [_asked(sampler, args.seconds) for _ in range(2) for _ in _phases(args.command, _say)]
 
 
-def _phases(command: Sequence[str]) -> Iterator[None]:
+def _say(load: float) -> None:
+    print(f"load {load:.0%}", file=sys.stderr, flush=True)
+
+
+def _loads(command: Sequence[str]) -> tuple[float, ...]:
+    return (0.0, 1.0) if command else LOADS
+
+
+def _phases(command: Sequence[str], begin: Callable[[float], object]) -> Iterator[None]:
     """Idle, then each load, settled."""
-    for load in (0.0, 1.0) if command else LOADS:
+    for load in _loads(command):
         with _working(load, command):
-            print(f"load {load:.0%}", file=sys.stderr)
+            begin(load)
             time.sleep(_SETTLE_S)
             yield
 
@@ -129,10 +141,6 @@ def _working(load: float, command: Sequence[str]) -> Iterator[None]:
             worker.wait()
 
 
-def _progress(pair: Pair) -> None:
-    print(f"  inside {pair.inside_w:8.4g} W   wall {pair.wall_w:8.4g} W", file=sys.stderr)
-
-
 def _asked(sampler: Sampler, seconds: float) -> Pair:
     before_ns, before_j = inside(sampler)
     time.sleep(seconds)
@@ -147,7 +155,7 @@ def _asked(sampler: Sampler, seconds: float) -> Pair:
 
 def _beside_a_file(args: argparse.Namespace, sampler: Sampler) -> list[Pair]:
     spans: list[tuple[float, float, float]] = []
-    for _ in _phases(args.command):
+    for _ in _phases(args.command, _say):
         for _ in range(max(1, round(args.seconds / args.every))):
             began_s, (before_ns, before_j) = time.time(), inside(sampler)
             time.sleep(args.every)

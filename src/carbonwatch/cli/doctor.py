@@ -18,10 +18,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from carbonwatch import sampler, settings, store
+from carbonwatch import calibration, hardware, sampler, settings, store
 from carbonwatch._version import __version__
 from carbonwatch.cli import _options, _terminal
-from carbonwatch.errors import StoreError, Unavailable
+from carbonwatch.errors import SettingsError, StoreError, Unavailable
 from carbonwatch.model import Domain, Intensity, Place
 from carbonwatch.settings import Settings
 from carbonwatch.store.query import Store
@@ -48,6 +48,7 @@ class Findings:
     store_path: str | None
     store_state: str
     sample_s: float  # CPU time
+    is_calibrated: bool = False  # a line to the wall is kept, whether or not it is used
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,6 +88,7 @@ def examine(chosen: Settings) -> Findings:
             store_path=store.path(chosen),
             store_state=_store_state(store.path(chosen)),
             sample_s=sample_s,
+            is_calibrated=_is_calibrated(chosen),
         )
     finally:
         meters.close()
@@ -132,6 +134,29 @@ def _read(found: Findings, width: int, colour: bool) -> Iterator[str]:
         low, high = domain.error
         yield f"{mark} {domain.component}: {domain.quality}, true value {100 * low:+.0f} to {100 * high:+.0f} %"
         yield from _wrapped(f"{domain.source} [{domain.id}]", width, _INDENT)
+    for hint in _narrower(found):
+        yield from _wrapped(f"→ {hint}", width, _INDENT)
+
+
+def _narrower(found: Findings) -> Iterator[str]:
+    """What would make modelled CPUs less of a guess, where nobody has said it yet."""
+    chosen = found.settings
+    is_modelled = any(d.component == "cpu" and d.quality == "modelled" for d in found.read)
+    if not is_modelled or chosen.calibrated:
+        return
+    if chosen.cpu_w is None and chosen.hardware_tdp_w is None and "model unknown" in " ".join(_sources(found)):
+        yield (
+            "Narrower: in [tool.carbonwatch.hardware] say the processor (cpu), its rated power (tdp_w) or, of a guest, "
+            "what its cloud calls it (instance); or give cpu_w, the CPUs' power at full load."
+        )
+    if found.is_calibrated:
+        yield "A line of this machine to its wall is kept: calibrated=true uses it."
+    else:
+        yield "Narrowest: a meter at the wall, once. `carbonwatch calibrate --help` tells how."
+
+
+def _sources(found: Findings) -> list[str]:
+    return [domain.source for domain in found.read if domain.component == "cpu"]
 
 
 def _not_read(found: Findings, width: int, colour: bool) -> Iterator[str]:
@@ -204,6 +229,14 @@ def _cost(found: Findings, width: int) -> Iterator[str]:
     interval_s = found.settings.interval_s
     share = f"{100 * found.sample_s / interval_s:.2g} % of one CPU if taken every {human_duration(interval_s)}"
     yield from _wrapped(f"a sample takes {human_duration(found.sample_s)} of CPU time, {share}", width, "  ")
+
+
+def _is_calibrated(chosen: Settings) -> bool:
+    machine = hardware.fingerprint(chosen.path_procfs, chosen.path_sysfs)
+    try:
+        return calibration.load(calibration.store_file(), machine) is not None
+    except SettingsError:  # calibrate says what is wrong with the file
+        return False
 
 
 def _store_state(path: str | None) -> str:

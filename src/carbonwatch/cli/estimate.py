@@ -11,17 +11,21 @@ It prints id,load,watts,lo80,hi80,lo95,hi95,tier with loads in percent.
 Examples:
   carbonwatch estimate --cpu "Xeon Platinum 8380" --sockets 2 --ram 512
   carbonwatch estimate --cpu "AMD EPYC" --family 25 --model 1 --vcpus 2 --ram 24
+  carbonwatch estimate --instance aws/m5.xlarge --load 0.3 --hours 720
   carbonwatch estimate --csv servers.csv --loads 0,10,...,100 --boundary node
 """
 
 from __future__ import annotations
 
 import argparse
+import codecs
 import csv
+import io
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 
 from carbonwatch import embodied, estimate, powermodel
 from carbonwatch.embodied import Embodied
@@ -29,6 +33,7 @@ from carbonwatch.errors import SettingsError
 from carbonwatch.estimate import PowerEstimate
 from carbonwatch.units import human_mass
 
+_COLUMNS = ("id", "cpu_name", "sockets", "cores", "threads", "mem_gb", "tdp_w_per_socket")
 _HEAD = ("id", "load", "watts", "lo80", "hi80", "lo95", "hi95", "tier")
 _TIERS = {
     "A": "the model of the processor is known",
@@ -47,6 +52,11 @@ _NARROWER = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--cpu", metavar="NAME", help="The processor, as /proc/cpuinfo or a shop writes it.")
+    what.add_argument(
+        "--instance",
+        metavar="CLOUD/NAME",
+        help="What a cloud sells: aws/m5.xlarge; metadata asks this machine's cloud.",
+    )
     what.add_argument("--csv", metavar="FILE", help="One machine a line; - is standard input.")
     parser.add_argument("--sockets", type=int, metavar="N", help="Processors in the machine.")
     parser.add_argument("--cores", type=int, metavar="N", help="Cores in total. Default: the model's.")
@@ -100,7 +110,16 @@ def main(args: argparse.Namespace) -> int:
 def _made(args: argparse.Namespace) -> Embodied:
     """What making the machine emitted, and the share of the hours and of the virtual machine."""
     machine, _ = estimate.describe(
-        args.cpu, args.sockets, args.cores, args.threads, args.ram, args.vcpus, args.form, args.memory, args.tdp
+        args.cpu or "",
+        args.sockets,
+        args.cores,
+        args.threads,
+        args.ram,
+        args.vcpus,
+        args.form,
+        args.memory,
+        args.tdp,
+        instance=args.instance,
     )
     form = machine.form if machine.form != "board" else "laptop"
     # a guest's memory is its own: its host has as much for every share
@@ -111,7 +130,8 @@ def _made(args: argparse.Namespace) -> Embodied:
 
 def _one(args: argparse.Namespace, load: float) -> PowerEstimate:
     return estimate.estimate_power(
-        args.cpu,
+        args.cpu or "",
+        instance=args.instance,
         sockets=args.sockets,
         cores=args.cores,
         threads=args.threads,
@@ -195,14 +215,43 @@ def _many(args: argparse.Namespace) -> int:
 
 
 def _lines(path: str) -> Iterator[Mapping[str, str]]:
-    if path == "-":
-        yield from csv.DictReader(sys.stdin)
-        return
+    """Rows that say anything, their columns in lower case."""
+    text = _text(path).replace("\0", "")
+    head = text.partition("\n")[0]
+    separator = max(",;\t", key=head.count)
+    found = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            yield from csv.DictReader(file)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        names = [name.strip().lower() for name in next(found, [])]
+        if names and not set(names) & set(_COLUMNS):
+            raise SettingsError(
+                f"{path} has none of the columns {', '.join(_COLUMNS)}, so there is nothing to estimate. Name them in "
+                "its first line."
+            )
+        for cells in found:
+            if any(cell.strip() for cell in cells):
+                row = dict(zip(names, (cell.strip() for cell in cells), strict=False))
+                yield row if separator == "," else {name: _pointed(name, cell) for name, cell in row.items()}
+    except csv.Error as error:
         raise SettingsError(f"{path} can't be read as CSV ({error}), so there is nothing to estimate.") from error
+
+
+def _pointed(name: str, cell: str) -> str:
+    """A number as we read it: 256,5 where something else separates columns."""
+    return cell if name in ("id", "cpu_name") else cell.replace(",", ".")
+
+
+def _text(path: str) -> str:
+    """The file, in the encoding that it says or seems to have."""
+    try:
+        content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{path} can't be read as CSV ({error}), so there is nothing to estimate.") from error
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")
 
 
 def _estimates(

@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from carbonwatch import location
+from carbonwatch import linklocal, location
 from carbonwatch.errors import Unavailable
 from carbonwatch.model import Place
 from carbonwatch.settings import Settings
 
-METADATA_URL = "http://169.254.169.254"
 IP_URL = "https://get.geojs.io/v1/ip/geo.json"
-
-_METADATA_S = 0.3
-_LARGEST = 65_536
 
 
 class Search:
@@ -52,7 +48,7 @@ def ask(settings: Settings) -> tuple[Place | None, str]:
     urls = dict(pair.split("=", 1) for pair in settings.grid_urls)
     try:
         if settings.locate == "metadata":
-            return _from_metadata(urls.get("metadata", METADATA_URL)), ""
+            return _from_metadata(urls.get("metadata", linklocal.URL)), ""
         return _from_ip(urls.get("ip", IP_URL), settings.grid_timeout_s), ""
     except Unavailable as error:
         return None, str(error)
@@ -60,7 +56,7 @@ def ask(settings: Settings) -> tuple[Place | None, str]:
 
 def _from_metadata(url: str) -> Place:
     """The region that a cloud's machine is told: the three are asked in turn, as long as there is time."""
-    deadline_s = time.monotonic() + _METADATA_S
+    deadline_s = time.monotonic() + linklocal.WAIT_S
     for provider, region_of in (("aws", _aws), ("azure", _azure), ("gcp", _gcp)):
         try:
             named = region_of(url, deadline_s)
@@ -78,20 +74,15 @@ def _from_metadata(url: str) -> Place:
 
 
 def _aws(url: str, deadline_s: float) -> str:
-    # version 2 of the service: a token first, so that a page in a browser can't ask
-    ttl = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
-    token = _text(url, "/latest/api/token", ttl, deadline_s, method="PUT")
-    return _text(url, "/latest/meta-data/placement/region", {"X-aws-ec2-metadata-token": token}, deadline_s)
+    return linklocal.aws(url, "/latest/meta-data/placement/region", deadline_s)
 
 
 def _azure(url: str, deadline_s: float) -> str:
-    path = "/metadata/instance/compute/location?api-version=2021-02-01&format=text"
-    return _text(url, path, {"Metadata": "true"}, deadline_s)
+    return linklocal.azure(url, "compute/location", deadline_s)
 
 
 def _gcp(url: str, deadline_s: float) -> str:
-    zone = _text(url, "/computeMetadata/v1/instance/zone", {"Metadata-Flavor": "Google"}, deadline_s)
-    return zone.rpartition("/")[2]
+    return linklocal.gcp(url, "zone", deadline_s)
 
 
 def _from_ip(url: str, timeout_s: float) -> Place:
@@ -122,28 +113,4 @@ def _json(url: str, deadline_s: float) -> Any:
 
     address = urlsplit(url)
     path = f"{address.path or '/'}{'?' + address.query if address.query else ''}"
-    return json.loads(_text(url, path, {"Accept": "application/json"}, deadline_s))
-
-
-def _text(url: str, path: str, headers: Mapping[str, str], deadline_s: float, method: str = "GET") -> str:
-    """What a server answers with 200. A proxy is not asked, and no redirect followed: both would learn of it."""
-    from http.client import HTTPConnection, HTTPException, HTTPSConnection
-
-    address = urlsplit(url)
-    kind: Callable[..., HTTPConnection] = HTTPSConnection if address.scheme == "https" else HTTPConnection
-    left_s = deadline_s - time.monotonic()
-    if left_s <= 0:
-        raise TimeoutError
-    try:
-        connection = kind(address.hostname or "", address.port, timeout=left_s)
-        try:
-            connection.request(method, path, headers={"User-Agent": "carbonwatch", **headers})
-            response = connection.getresponse()
-            body = response.read(_LARGEST)
-        finally:
-            connection.close()
-    except HTTPException as error:
-        raise ValueError(type(error).__name__) from error
-    if response.status != 200:
-        raise ValueError(response.status)
-    return body.decode().strip()
+    return json.loads(linklocal.text(url, path, {"Accept": "application/json"}, deadline_s))

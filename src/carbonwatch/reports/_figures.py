@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from math import inf
 
-from carbonwatch.model import Component, Domain, Entry, Gap, Intensity, Part, Place, Quality, Run
+from carbonwatch import embodied
+from carbonwatch.model import Component, Domain, Entry, Figure, Gap, Intensity, Part, Place, Quality, Run
 from carbonwatch.reports import _social_cost as social_cost
 from carbonwatch.totals import SEVERAL_PLACES, MergedRun, merged_runs
 from carbonwatch.units import (
@@ -269,6 +270,8 @@ def details(run: Run) -> list[tuple[str, list[str]]]:
         ("Water", _water(run)),
         ("Lines", _lines(run)),
         ("Contract", _contract(run)),
+        ("Marginal", _marginal(run)),
+        ("Embodied", _embodied(run)),
         ("Social cost", social_cost.lines(run)),
         ("Sources", _sources(run)),
         ("Not read", _gaps(run)),
@@ -404,6 +407,39 @@ def _contract(run: Run) -> list[str]:
     by_contract = UNKNOWN if whose_is_unknown(run) else human_mass(run.market_g, 2)
     factor = human_number(float(run.facts["market_g_per_kwh"]))
     return [f"{by_contract} CO2e by your contract's {factor} g/kWh (market-based; the figure above is the grid's)"]
+
+
+def _marginal(run: Run) -> list[str]:
+    """Grams by what one kilowatt-hour more made the grid emit: beside the average, never instead."""
+    if run.marginal_g is None or not run.entries:
+        return []
+    caused = UNKNOWN if _whose_is_unknown(run) else human_mass(run.marginal_g, 2)
+    factor = human_number(float(run.facts["marginal_g_per_kwh"]))
+    source = str(run.facts.get("marginal_source", "source not known"))
+    return [
+        f"{caused} CO2e by what one kilowatt-hour more makes the grid emit, {factor} g; "
+        "the figure above is by the average",
+        source,
+    ]
+
+
+def _embodied(run: Run) -> list[str]:
+    """The run's share of what making its machine emitted, if that was asked for: no part of the headline."""
+    made = embodied.of(run)
+    if made is None:
+        return []
+    share, whole = made.share_g, made.total_kg
+    return [
+        f"{human_mass(share.value, 2)} CO2e more for making the machine ({_range(share)}; not in the figure above)",
+        f"of {human_mass(1000 * whole.value, 2)} ({_range(whole.times(1000.0))}) in {made.lifetime_years:g} years: "
+        f"{made.source}",
+    ]
+
+
+def _range(mass_g: Figure) -> str:
+    if mass_g.low == mass_g.high:
+        return "as given"
+    return mass_range(mass_g.low, mass_g.high, mass_g.value, 2)
 
 
 def _sources(run: Run) -> list[str]:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from carbonwatch import embodied
 from carbonwatch.errors import CarbonwatchError
 from carbonwatch.model import Domain, Entry, Figure, Gap, Intensity, Part, Place, Run, Usage, Work
 
@@ -84,8 +85,15 @@ def _totals(run: Run) -> dict[str, Any]:
         "covered": run.covered,
         "water_l": run.water_l if run.wue_l_per_kwh > 0 and run.entries else None,
         "losses_g": run.losses_g if run.entries and _is_known(run) else None,
+        "embodied_g": _made(run),
         "market_g": run.market_g if run.entries and _is_known(run) else None,
+        "marginal_g": run.marginal_g if run.entries and _is_known(run) else None,
     }
+
+
+def _made(run: Run) -> dict[str, float | None] | None:
+    made = embodied.of(run)
+    return None if made is None else asdict(made.share_g)
 
 
 def _is_known(run: Run) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from carbonwatch import embodied
 from carbonwatch.errors import CarbonwatchError
@@ -92,6 +92,10 @@ def _making(
 ) -> _Making:
     given = any(intensity.basis == "given" for intensity in run.intensities)
     of_grid = "that the intensity that was given is the grid's, and not a contract's" if given else ""
+    noted = embodied.of(replace(run, duration_s=figures.run_time_s(run)))
+    if noted is not None and embodied_kg is None and resource_share is None:
+        whole = f"{human_number(noted.total_kg.value)} kg in {noted.lifetime_years:g} years, as noted with the run"
+        return _Making(noted.share_g, f"{whole}: {escaped(noted.source)}", tuple(filter(None, (of_grid,))))
     if run.facts.get("virtualisation") not in (None, "none") and resource_share is None:
         doubt = "M: which share of its host this virtual machine has (resource_share)"
         return _Making(ZERO, "of a host that is not known", tuple(filter(None, (doubt, of_grid))), is_known=False)

@@ -20,7 +20,7 @@ _LABEL_WIDTH = 11
 _BARS = "▁▂▃▄▅▆▇█"
 _FEWEST_STEPS = 4  # of a line that says something
 _NARROWEST = 80  # what the table needs
-_LONGEST_TASK = 36
+_LONGEST_TASK = 33
 _LONGEST_COMMAND = 150
 
 

@@ -7,17 +7,31 @@ Of a virtual machine it is the share of its host that it was given, idle part in
 
 from __future__ import annotations
 
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+
 from carbonwatch import hardware, powermodel
-from carbonwatch.cpunames import identify
+from carbonwatch.cpunames import Processor, identify
+from carbonwatch.errors import SettingsError, Unavailable
 from carbonwatch.hardware import Hardware
 from carbonwatch.model import Domain
 from carbonwatch.powermodel import Machine
 from carbonwatch.sensors._model import ModelMeter, Watts, busy_clock
 from carbonwatch.settings import Settings
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from carbonwatch.cloudinstances import Instance
+
+log = logging.getLogger(__name__)
+
 # of full power, where the user says what that is
 _IDLE_SHARE = 0.17
 _GIVEN_ERROR = (-0.35, 0.5)
+_METAL = "metal"
 _NARROWER = "narrower with its name or its rated power: cpu or tdp_w in [tool.carbonwatch.hardware]"
 
 
@@ -30,17 +44,20 @@ def detect(settings: Settings) -> ModelMeter:
     return ModelMeter(_domain(machine, clock.cpus), lambda load, uneven: powermodel.cpu_w(machine, load, uneven), clock)
 
 
-def this_machine(settings: Settings, cpus: int) -> Machine:
+def this_machine(settings: Settings, cpus: int, environ: Mapping[str, str] | None = None) -> Machine:
     """What the model knows of this machine, or of the virtual machine's share of its host."""
     found = hardware.look(cpus, settings.path_procfs, settings.path_sysfs)
+    instance = _instance(settings, os.environ if environ is None else environ)
     given = settings.hardware_cpu
-    processor = found.processor if given is None else identify(given)
+    processor = _processor(found, instance) if given is None else identify(given)
+    if instance is not None:
+        found = replace(found, is_virtual=_METAL not in instance.name)
     memory_gb = settings.hardware_ram_gb or hardware.memory_gb(settings.path_procfs)
     # a guest's own sockets and cores say nothing about its host
     sockets = _whole(settings.hardware_sockets) or (None if found.is_virtual else found.sockets)
     cores = _whole(settings.hardware_cores) or (None if found.is_virtual else _cores(found))
     threads = _whole(settings.hardware_threads) or (None if found.is_virtual else cpus)
-    return powermodel.describe(
+    machine = powermodel.describe(
         processor,
         sockets=sockets,
         cores=cores,
@@ -48,9 +65,50 @@ def this_machine(settings: Settings, cpus: int) -> Machine:
         memory_gb=memory_gb,
         memory=settings.hardware_memory,
         form=_form(settings.hardware_form or found.form),
-        vcpus=settings.hardware_vcpus or (cpus if found.is_virtual else None),
+        vcpus=settings.hardware_vcpus or (_threads(instance, cpus) if found.is_virtual else None),
         tdp_w=settings.hardware_tdp_w,
     )
+    return machine if instance is None else replace(machine, steps=(*machine.steps, f"sold as {instance.name}"))
+
+
+def _instance(settings: Settings, environ: Mapping[str, str]) -> Instance | None:
+    """What the cloud calls this machine, by the setting, the environment or the firmware."""
+    name = settings.hardware_instance or hardware.sold_as(environ, settings.path_sysfs)
+    if name is None:
+        return None
+    from carbonwatch import cloudinstances
+
+    if name == cloudinstances.METADATA:
+        urls = dict(pair.split("=", 1) for pair in settings.grid_urls)
+        return _asked(urls.get("metadata"))
+    return cloudinstances.lookup(name)
+
+
+@cache  # three sensors want to know
+def _asked(url: str | None) -> Instance | None:
+    from carbonwatch import cloudinstances
+
+    log.info("asking the cloud what this machine is: setting hardware_instance=metadata")
+    try:
+        return cloudinstances.named(cloudinstances.METADATA, *([url] if url else []))
+    except (Unavailable, SettingsError) as error:
+        log.warning("hardware_instance=metadata: %s The processor is taken for what the machine says.", error)
+        return None
+
+
+def _processor(found: Hardware, instance: Instance | None) -> Processor:
+    """The machine's own word, and what its cloud sells where that says more and does not contradict it."""
+    own = found.processor
+    if instance is None or not instance.cpu:
+        return own
+    sold = identify(instance.cpu)
+    contradicts = own.microarchitecture not in (None, sold.microarchitecture)
+    return own if contradicts or own.tier <= sold.tier else sold
+
+
+def _threads(instance: Instance | None, cpus: int) -> float:
+    """Of the host; a vCPU may be a core, which is two."""
+    return cpus if instance is None else cpus * instance.threads / instance.vcpus
 
 
 def _cores(found: Hardware) -> int | None:
