@@ -413,7 +413,7 @@ def _marginal(run: Run) -> list[str]:
     """Grams by what one kilowatt-hour more made the grid emit: beside the average, never instead."""
     if run.marginal_g is None or not run.entries:
         return []
-    caused = UNKNOWN if _whose_is_unknown(run) else human_mass(run.marginal_g, 2)
+    caused = UNKNOWN if whose_is_unknown(run) else human_mass(run.marginal_g, 2)
     factor = human_number(float(run.facts["marginal_g_per_kwh"]))
     source = str(run.facts.get("marginal_source", "source not known"))
     return [

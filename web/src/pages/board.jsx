@@ -8,7 +8,7 @@ import { Compare } from '../shared/compare.jsx'
 import { Elsewhere } from '../shared/elsewhere.jsx'
 import { Equivalents } from '../shared/equivalents.jsx'
 import { Section, State, Tile, Tiles } from '../shared/figures.jsx'
-import { UNKNOWN, duration, energy, mass, number, percent, plain, when } from '../shared/format.js'
+import { UNKNOWN, count, duration, energy, mass, percent, plain, when } from '../shared/format.js'
 import { go, link, route } from '../shared/route.js'
 import { RunPage } from '../shared/run.jsx'
 import { Series } from '../shared/series.jsx'
@@ -63,6 +63,17 @@ function useAnswer(question, words) {
   return answer
 }
 
+// ids come from files of others too, and may hold any sign
+const asIds = ids => (ids.size ? JSON.stringify([...ids]) : '')
+
+function idsIn(text) {
+  try {
+    return JSON.parse(text || '[]').map(String).slice(0, MOST_COMPARED)
+  } catch {
+    return []
+  }
+}
+
 const again = (path, changes) => link(path, { ...kept(), ...changes })
 
 /** The filters and the source, which stay from view to view. */
@@ -80,11 +91,11 @@ function Board() {
         { href: again('', {}), label: 'Runs', current: View === Runs },
         { href: again('projects', {}), label: 'Projects', current: View === Projects },
         { href: again('elsewhere', {}), label: 'Elsewhere', current: View === Everywhere },
-        { href: again('compare', { ids: [...chosen.value].join(',') }), label: `Compare${chosen.value.size ? ` (${chosen.value.size})` : ''}`, current: View === Comparison },
+        { href: again('compare', { ids: asIds(chosen.value) }), label: `Compare${chosen.value.size ? ` (${chosen.value.size})` : ''}`, current: View === Comparison },
       ]}
       foot={<p>This page asks no other host, and changes nothing. <a href="licences.txt">Licences of what it is made of</a></p>}
     >
-      <Source />
+      {(View === Runs || sources.value.length > 1) && <Source />}
       {failure.value && <p class="message bad" role="alert">{plain(failure.value)}</p>}
       {source() !== undefined && <View key={source()} />}
     </Shell>
@@ -100,7 +111,7 @@ function Source() {
       try {
         const added = await send('sources', file)
         await look()
-        say(`${number(added.runs, 9)} runs in ${plain(file.name, 100)}`)
+        say(`${count(added.runs)} runs in ${plain(file.name, 100)}`)
         go('', { source: added.name })
       } catch (error) {
         say(error.message)
@@ -154,7 +165,7 @@ function Runs() {
       <h1>Runs</h1>
       <Filters />
       {overview && <Overview of={overview} />}
-      <List words={words} count={overview?.totals.runs} />
+      <List words={words} total={overview?.totals.runs} />
       {overview?.totals.runs > 0 && <Equivalents of={overview.equivalents} />}
     </>
   )
@@ -163,7 +174,7 @@ function Runs() {
 function Filters() {
   const { words } = route.value
   const choices = useAnswer('choices', { source: source() }) ?? { projects: [], tags: [] }
-  const set = changes => go('', { ...words, offset: '', ...changes }, { replace: true })
+  const set = changes => go(route.value.path, { ...words, offset: '', ...changes }, { replace: true })
   const options = names => names.map(name => <option key={name} value={name}>{plain(name, 80)}</option>)
   return (
     <form class="fields" role="search" aria-label="Filter the runs" onSubmit={event => event.preventDefault()}>
@@ -214,7 +225,7 @@ function Overview({ of: { totals, spans, width_s } }) {
   return (
     <>
       <Tiles>
-        <Tile label="Runs" note={totals.unmetered ? `${number(totals.unmetered, 9)} of unknown energy` : ''}>{number(totals.runs, 9)}</Tile>
+        <Tile label="Runs" note={totals.unmetered ? `${count(totals.unmetered)} of unknown energy` : ''}>{count(totals.runs)}</Tile>
         <Tile label="Emissions (CO2e)">{known ? mass(totals.emissions_g) : UNKNOWN}</Tile>
         <Tile label="Energy">{known ? energy(totals.energy_j) : UNKNOWN}</Tile>
         <Tile label="Time">{duration(totals.duration_s)}</Tile>
@@ -222,8 +233,8 @@ function Overview({ of: { totals, spans, width_s } }) {
       </Tiles>
       {spans.length > 0 && (
         <div class="pair">
-          <OverTime id="emissions-over-time" title="Emissions" spans={spans} width_s={width_s} name="emissions_g" colour="accent" text={mass} />
-          <OverTime id="energy-over-time" title="Energy" spans={spans} width_s={width_s} name="energy_j" colour="cpu" text={energy} />
+          <OverTime id="emissions-over-time" title="Emissions" spans={spans} width_s={width_s} name="emissions_g" colour="accent" unit="mass" />
+          <OverTime id="energy-over-time" title="Energy" spans={spans} width_s={width_s} name="energy_j" colour="cpu" unit="energy" />
         </div>
       )}
     </>
@@ -232,7 +243,7 @@ function Overview({ of: { totals, spans, width_s } }) {
 
 const columns = new WeakMap()
 
-function OverTime({ id, title, spans, width_s, name, colour, text }) {
+function OverTime({ id, title, spans, width_s, name, colour, unit }) {
   if (!columns.has(spans)) columns.set(spans, {})
   const made = columns.get(spans)
   made.times ??= spans.map(span => span.start_s)
@@ -241,14 +252,14 @@ function OverTime({ id, title, spans, width_s, name, colour, text }) {
   return (
     <Section id={id} title={`${title} ${width}`}>
       <Series
-        label={`${title} ${width}`} times={made.times} series={made[name]} text={text} kind="bars" height={200}
+        label={`${title} ${width}`} times={made.times} series={made[name]} unit={unit} kind="bars" height={200}
         from_s={spans[0].start_s} to_s={spans.at(-1).start_s + width_s}
       />
     </Section>
   )
 }
 
-function List({ words, count }) {
+function List({ words, total }) {
   const { words: address } = route.value
   const order = { key: address.order ?? 'started', down: (address.down ?? '1') === '1' }
   const offset = Number(address.offset ?? 0) || 0
@@ -262,25 +273,25 @@ function List({ words, count }) {
         caption="Runs"
         order={order}
         onOrder={({ key, down }) => set({ order: key, down: down ? 1 : 0, offset: '' })}
-        empty={count === 0 && FILTERS.some(name => address[name]) ? 'No run fits.' : 'There are no runs yet. Measure one: carbonwatch run -- COMMAND'}
+        empty={total === 0 && FILTERS.some(name => address[name]) ? 'No run fits.' : 'There are no runs yet. Measure one: carbonwatch run -- COMMAND'}
         columns={[
           { key: 'choose', label: 'Compare', cell: run => <Choose run={run} /> },
-          { key: 'started', title: 'Started', sort: true, cell: run => when(run.started_s) },
-          { key: 'project', title: 'Project', sort: true, wide: true, cell: run => <Name run={run} /> },
+          { key: 'started', title: 'Started', sort: true, kind: 'tight', cell: run => when(run.started_s) },
+          { key: 'project', title: 'Project', sort: true, kind: 'wide', cell: run => <Name run={run} /> },
           { key: 'state', title: 'State', sort: true, cell: run => <State of={run.state} /> },
           { key: 'duration', title: 'Duration', sort: true, right: true, cell: run => duration(run.duration_s) },
           { key: 'energy', title: 'Energy', sort: true, right: true, cell: run => energy(run.energy_j) },
           { key: 'emissions', title: 'CO2e', sort: true, right: true, cell: run => mass(run.emissions_g) },
           { key: 'measured', title: 'Measured', sort: true, right: true, cell: run => percent(run.measured) },
-          { key: 'command', title: 'Command', wide: true, cell: run => <code><bdi>{plain(run.command, 120)}</bdi></code> },
+          { key: 'command', title: 'Command', kind: 'clipped', cell: run => <code title={plain(run.command, 500)}><bdi>{plain(run.command, 120)}</bdi></code> },
         ]}
         rows={runs}
       />
       <div class="pages">
         <button type="button" disabled={!offset} onClick={() => to(Math.max(0, offset - A_PAGE))}>Previous</button>
-        <span role="status">{runs.length ? `${offset + 1} to ${offset + runs.length}` : 'none'}{count == null ? '' : ` of ${number(count, 9)}`}</span>
-        <button type="button" disabled={count == null ? runs.length < A_PAGE : offset + runs.length >= count} onClick={() => to(offset + A_PAGE)}>Next</button>
-        <a class="button main" href={again('compare', { ids: [...chosen.value].join(',') })}>Compare {chosen.value.size || ''} chosen</a>
+        <span role="status">{runs.length ? `${offset + 1} to ${offset + runs.length}` : 'none'}{total == null ? '' : ` of ${count(total)}`}</span>
+        <button type="button" disabled={total == null ? runs.length < A_PAGE : offset + runs.length >= total} onClick={() => to(offset + A_PAGE)}>Next</button>
+        <a class="button main" href={again('compare', { ids: asIds(chosen.value) })}>Compare {chosen.value.size || ''} chosen</a>
       </div>
     </Section>
   )
@@ -317,6 +328,7 @@ function Projects() {
   return (
     <>
       <h1>Projects</h1>
+      <Filters />
       {projects.length > 0 && (
         <Bars
           label="Emissions by project"
@@ -330,8 +342,8 @@ function Projects() {
         first={{ key: 'emissions', down: true }}
         rowKey={each => each.project}
         columns={[
-          { key: 'project', title: 'Project', wide: true, sort: each => each.project, cell: each => <a href={again('', { project: each.project })}><bdi>{plain(each.project, 120)}</bdi></a> },
-          { key: 'runs', title: 'Runs', right: true, sort: each => each.runs, cell: each => number(each.runs, 9) },
+          { key: 'project', title: 'Project', kind: 'wide', sort: each => each.project, cell: each => <a href={again('', { project: each.project })}><bdi>{plain(each.project, 120)}</bdi></a> },
+          { key: 'runs', title: 'Runs', right: true, sort: each => each.runs, cell: each => count(each.runs) },
           { key: 'duration', title: 'Time', right: true, sort: each => each.duration_s, cell: each => duration(each.duration_s) },
           { key: 'energy', title: 'Energy', right: true, sort: each => each.energy_j, cell: each => (each.runs > each.unmetered ? energy(each.energy_j) : UNKNOWN) },
           { key: 'emissions', title: 'CO2e', right: true, sort: each => each.emissions_g, cell: each => (each.runs > each.unmetered ? mass(each.emissions_g) : UNKNOWN) },
@@ -350,6 +362,7 @@ function Everywhere() {
   return (
     <>
       <h1>All these runs elsewhere</h1>
+      <Filters />
       <p>They used {energy(found.energy_j)}.</p>
       <Elsewhere places={found.places} note="The energy of all runs that the filters leave, at each place’s mean of a year, without the overhead of data centres." />
     </>
@@ -357,16 +370,17 @@ function Everywhere() {
 }
 
 function Comparison() {
-  const ids = (route.value.words.ids ?? '').split(',').filter(Boolean).slice(0, MOST_COMPARED)
-  const [runs, setRuns] = useState([])
+  const ids = idsIn(route.value.words.ids)
+  const [runs, setRuns] = useState(null)
   useEffect(() => {
     Promise.all(ids.map(id => ask('run', { id, source: source(), points: 1 }))).then(setRuns, error => { failure.value = error.message })
-  }, [ids.join(), edition.value])
+  }, [route.value.words.ids, edition.value])
   return (
     <>
       <h1>Comparison</h1>
       {ids.length < 2 && <p class="message">Choose two runs or more: tick them in the <a href={again('', {})}>list</a>.</p>}
-      {runs.length > 0 && <Compare runs={runs} link={run => again('run', { id: run.id })} />}
+      {!runs && <p role="status">Loading …</p>}
+      {runs?.length > 0 && <Compare runs={runs} link={run => again('run', { id: run.id })} />}
     </>
   )
 }
@@ -381,7 +395,7 @@ function One() {
       run={run} reports={run.reports} load={async name => (await ask('report', asked({ name }))).text}
       zoom={(since, until) => ask('power', asked({ since, until }))}
     >
-      <Choose run={run} />
+      <label class="check"><Choose run={run} /> Compare</label>
     </RunPage>
   )
 }

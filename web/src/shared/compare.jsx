@@ -1,7 +1,7 @@
 // Runs beside each other.
 
 import { Bars } from './bars.jsx'
-import { COMPONENTS, Energy, Mass, Section, State } from './figures.jsx'
+import { COMPONENTS, Energy, Mass, Section, State, Text } from './figures.jsx'
 import { UNKNOWN, duration, energy, mass, percent, plain, power, when } from './format.js'
 import { Table } from './table.jsx'
 
@@ -36,15 +36,15 @@ export function Compare({ runs, link }) {
           caption="The runs side by side"
           first={{ key: 'emissions', down: false }}
           columns={[
-            { key: 'project', title: 'Run', wide: true, sort: run => run.project, cell: label },
+            { key: 'project', title: 'Run', kind: 'wide', sort: run => run.project, cell: label },
             { key: 'state', title: 'State', sort: run => run.state, cell: run => <State of={run.state} /> },
             { key: 'duration', title: 'Duration', right: true, sort: run => run.duration_s, cell: run => duration(run.duration_s) },
             { key: 'energy', title: 'Energy', right: true, sort: run => run.energy_j.value, cell: run => <Energy figure={run.energy_j} /> },
             { key: 'power', title: 'Mean power', right: true, sort: watts, cell: run => (watts(run) == null ? UNKNOWN : power(watts(run))) },
             { key: 'emissions', title: 'CO2e', right: true, sort: run => run.emissions_g.value, cell: run => <Mass figure={run.emissions_g} /> },
             { key: 'measured', title: 'Measured', right: true, sort: run => run.measured, cell: run => percent(run.measured) },
-            { key: 'cpu', title: 'Processor', wide: true, cell: run => <bdi>{plain(run.facts.cpu_model ?? UNKNOWN)}</bdi> },
-            { key: 'command', title: 'Command', wide: true, cell: run => <code><bdi>{plain(run.command, 300)}</bdi></code> },
+            { key: 'cpu', title: 'Processor', kind: 'wide', cell: run => <Text of={run.facts.cpu_model ?? UNKNOWN} most={80} /> },
+            { key: 'command', title: 'Command', kind: 'wide', cell: run => <code><Text of={run.command} most={150} /></code> },
           ]}
           rows={runs}
         />

@@ -40,7 +40,7 @@ export function Elsewhere({ places, here, note }) {
           rowKey={place => place.code}
           first={{ key: 'emissions', down: false }}
           columns={[
-            { key: 'name', title: 'Place', wide: true, sort: place => place.name, cell: place => `${plain(place.name)} (${place.code})` },
+            { key: 'name', title: 'Place', kind: 'wide', sort: place => place.name, cell: place => `${plain(place.name)} (${place.code})` },
             { key: 'emissions', title: 'CO2e', right: true, sort: place => place.emissions_g.value, cell: place => <Mass figure={place.emissions_g} /> },
             { key: 'g', title: 'g CO2e/kWh', right: true, sort: place => place.g_per_kwh, cell: place => number(place.g_per_kwh) },
             { key: 'year', title: 'Year', right: true, sort: place => place.year, cell: place => place.year ?? '–' },

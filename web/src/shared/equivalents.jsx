@@ -14,15 +14,17 @@ export function Equivalents({ of }) {
         rowKey={row => row.key}
         columns={[
           { key: 'amount', title: 'Amount', right: true, cell: row => number(row.amount.value) },
-          { key: 'label', title: 'of', wide: true, cell: row => plain(row.label) },
-          { key: 'range', title: '90 %', right: true, cell: row => ranged(row.amount) },
-          { key: 'grams', title: 'Figure', right: true, cell: row => `${number(Number(row.grams_co2e))} ${row.unit}` },
-          { key: 'source', title: 'Source', wide: true, cell: row => `${plain(row.source)}, ${row.year}` },
+          { key: 'label', title: 'of', kind: 'wide', cell: row => <Thing row={row} /> },
+          ...(rows.some(row => ranged(row.amount)) ? [{ key: 'range', title: '90 %', right: true, cell: row => ranged(row.amount) }] : []),
         ]}
         rows={rows}
       />
     </Section>
   )
+}
+
+function Thing({ row }) {
+  return <>{plain(row.label)}<br /><small>{number(Number(row.grams_co2e))} {row.unit}: {plain(row.source)}, {row.year}</small></>
 }
 
 const ranged = ({ low, high }) => (low == null || low === high ? '' : `${number(low)}–${number(high)}`)

@@ -1,6 +1,7 @@
 // Figures as people read them: a value, its interval, and how good it is.
 
-import { UNKNOWN, energy, energyRange, mass, massRange } from './format.js'
+import { useState } from 'preact/hooks'
+import { UNKNOWN, count, energy, energyRange, mass, massRange, plain } from './format.js'
 
 export const COMPONENTS = { cpu: 'CPU', gpu: 'GPU', ram: 'RAM', disk: 'disk', rest: 'rest', system: 'system' }
 
@@ -33,6 +34,19 @@ function Value({ text, range }) {
       <b>{text}</b>
       {range && range !== text && <small title="About 90 % of what it may be lies in between">{range}</small>}
     </span>
+  )
+}
+
+/** A name or a text from anywhere: as text, cut where it is long, and all of it for who asks. */
+export function Text({ of, most = 300 }) {
+  const [whole, setWhole] = useState(false)
+  const text = plain(of)
+  if (text.length <= most) return <bdi>{text}</bdi>
+  return (
+    <>
+      <bdi>{whole ? text : plain(text, most)}</bdi>{' '}
+      <button type="button" class="quiet" onClick={() => setWhole(!whole)}>{whole ? 'Less' : `All ${count(text.length)} signs`}</button>
+    </>
   )
 }
 

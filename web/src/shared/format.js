@@ -35,6 +35,9 @@ export function number(value, digits = 3) {
   return rounded.toFixed(Math.max(0, digits - before(rounded)))
 }
 
+/** How many: 99, 12 345. */
+export const count = value => String(value).replace(/\B(?=(\d{3})+$)/g, '\u202f')
+
 /** A share with two digits: never 0 % of something, nor 100 % of less than all. */
 export function percent(share) {
   if (share == null) return '–'
@@ -56,6 +59,9 @@ export function when(unix_s) {
 export function unitOf(kind, value) {
   return fitting(value, { energy: ENERGY, mass: MASS, power: POWER }[kind], 3)
 }
+
+/** A text as a sentence of its own. */
+export const sentence = text => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
 
 /** A name as it can be shown: control and direction characters would change what stands beside it. */
 export function plain(text, most = Infinity) {

@@ -5,8 +5,8 @@ import { Bars } from './bars.jsx'
 import { Copy } from './copy.jsx'
 import { Elsewhere } from './elsewhere.jsx'
 import { Equivalents } from './equivalents.jsx'
-import { COMPONENTS, Energy, Mass, Quality, Section, State, Tile, Tiles } from './figures.jsx'
-import { UNKNOWN, duration, energy, energyRange, mass, number, percent, plain, power, when } from './format.js'
+import { COMPONENTS, Energy, Mass, Quality, Section, State, Text, Tile, Tiles } from './figures.jsx'
+import { UNKNOWN, duration, energy, energyRange, mass, number, percent, plain, sentence, when } from './format.js'
 import { Series } from './series.jsx'
 import { Table } from './table.jsx'
 import { Timeline } from './timeline.jsx'
@@ -24,15 +24,15 @@ export function RunPage({ run, zoom, reports, load, children }) {
       <header>
         <div class="head">
           <h1><bdi>{plain(run.project, 200)}</bdi></h1>
-          <span><State of={run.state} /> {run.tags.map(tag => <bdi key={tag} class="tag">{plain(tag)}</bdi>)}</span>
+          <span><State of={run.state} /> {run.tags.map(tag => <bdi key={tag} class="tag">{plain(tag, 60)}</bdi>)}</span>
           {children}
         </div>
         <p class="note">
           {run.started_s > 0 && `${when(run.started_s)}, `}{duration(run.duration_s)}, run <code><bdi>{plain(run.id)}</bdi></code>
         </p>
-        {run.command && <p><code><bdi>{plain(run.command)}</bdi></code></p>}
+        {run.command && <p><code><Text of={run.command} /></code></p>}
       </header>
-      {run.texts.warnings.map(text => <p key={text} class="message">{plain(text)}</p>)}
+      {run.texts.warnings.map(text => <p key={text} class="message"><Text of={text} /></p>)}
       <Headline run={run} />
       <Power run={run} zoom={zoom} />
       <Whose run={run} />
@@ -59,7 +59,7 @@ function Headline({ run }) {
         <Tile label="Duration">{duration(run.duration_s)}</Tile>
         <Tile label="Measured" note={run.measured == null ? '' : 'of the energy, by counters'}>{percent(run.measured)}</Tile>
       </Tiles>
-      <p class="note">{plain(run.texts.meaning)}. Ranges hold about 90 % of what a figure may be.</p>
+      <p class="note">{sentence(plain(run.texts.meaning))} Ranges hold about 90 % of what a figure may be.</p>
     </section>
   )
 }
@@ -72,7 +72,7 @@ function Power({ run, zoom }) {
   return (
     <Section id="power" title="Power over time">
       <Series
-        label="Power of the machine by component" times={times} series={series} text={power} onZoom={zoomed}
+        label="Power of the machine by component" times={times} series={series} unit="power" onZoom={zoomed}
       />
       {near && <p><button type="button" onClick={() => setNear(null)}>Show all of it again</button></p>}
     </Section>
@@ -143,7 +143,7 @@ function Whose({ run }) {
           { key: 'machine', title: 'Machine', right: true, cell: row => figure(row, 'machine') },
           { key: 'range', title: `${run.headline}, 90 %`, right: true, cell: row => energyRange(row.parts[run.headline].energy_j) },
           { key: 'quality', title: 'Quality', cell: row => row.quality && <Quality of={row.quality} /> },
-          { key: 'source', title: 'Source', wide: true, cell: row => <bdi>{plain(row.sources.join('; '))}</bdi> },
+          { key: 'source', title: 'Source', kind: 'wide', cell: row => <Text of={row.sources.join('; ')} most={120} /> },
         ]}
         rows={run.components.length > 1 ? [...run.components, all] : run.components}
       />
@@ -179,10 +179,10 @@ function Intensity({ run }) {
         caption="Prices of the energy"
         rowKey={hour => hour.name + hour.source}
         columns={[
-          { key: 'name', title: 'Place', cell: hour => <bdi>{plain(hour.name)}</bdi> },
+          { key: 'name', title: 'Place', cell: hour => <Text of={hour.name} most={120} /> },
           { key: 'value', title: 'g CO2e/kWh', right: true, cell: hour => spread(hours, hour) },
           { key: 'period', title: 'Mean of', cell: hour => (hour.period === 'hour' ? 'each hour' : 'a year') },
-          { key: 'source', title: 'Source', wide: true, cell: hour => <bdi>{plain(hour.source)}</bdi> },
+          { key: 'source', title: 'Source', kind: 'wide', cell: hour => <Text of={hour.source} most={200} /> },
         ]}
         rows={places}
       />
@@ -211,7 +211,7 @@ function HoursChart({ hours }) {
     })
   }
   const { times, series } = charts.get(hours)
-  return <Series label="Carbon intensity by hour" times={times} series={series} text={value => number(value)} height={180} />
+  return <Series label="Carbon intensity by hour" times={times} series={series} height={180} />
 }
 
 function Gaps({ run }) {
@@ -219,7 +219,7 @@ function Gaps({ run }) {
   for (const gap of run.gaps) by.set(gap.source + gap.reason, [...(by.get(gap.source + gap.reason) ?? []), gap])
   const spans = [...by.entries()].map(([key, gaps]) => ({
     key,
-    label: <><bdi>{plain(gaps[0].source)}</bdi>: <bdi>{plain(gaps[0].reason)}</bdi></>,
+    label: <><Text of={gaps[0].source} most={120} />: <Text of={gaps[0].reason} most={120} /></>,
     pieces: gaps,
     colour: 'bad',
     text: duration(gaps.reduce((sum, gap) => sum + gap.duration_s, 0)),
@@ -236,7 +236,7 @@ function Basis({ run }) {
     <Section id="basis" title="What the figures rest on">
       <dl class="facts">
         {run.texts.details.map(([label, texts]) => (
-          <Fact key={label} label={label}>{texts.map(text => <div key={text}><bdi>{plain(text)}</bdi></div>)}</Fact>
+          <Fact key={label} label={label}>{texts.map(text => <div key={text}><Text of={text} /></div>)}</Fact>
         ))}
       </dl>
     </Section>
@@ -248,7 +248,7 @@ function Facts({ run }) {
     <Section id="facts" title="Environment">
       <dl class="facts">
         {Object.entries(run.facts).map(([name, text]) => (
-          <Fact key={name} label={plain(name.replaceAll('_', ' '))}><bdi>{plain(text)}</bdi></Fact>
+          <Fact key={name} label={plain(name.replaceAll('_', ' '), 60)}><Text of={text} /></Fact>
         ))}
       </dl>
       {!Object.keys(run.facts).length && <p class="note">Nothing is known of it.</p>}

@@ -2,21 +2,24 @@
 
 import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
+import { energy, mass, number, power, unitOf, when } from './format.js'
 import { theme, token } from './theme.js'
 
 const HEIGHT = 260
+const UNITS = { energy, mass, power, undefined: value => number(value) }
 
 /**
  * times: seconds of Unix time. series: [{label, values, colour, band?: [lows, highs]}], null where nothing is known.
- * text(value): a value with its unit. onZoom(from_s, to_s): somebody has marked a time; (null, null) to see all again.
+ * unit: energy, mass or power, of joules, grams or watts; none: the figures as they are.
+ * onZoom(from_s, to_s): somebody has marked a time; (null, null) to see all again.
  */
-export function Series({ label, times, series, text, kind = 'line', onZoom, height = HEIGHT, from_s, to_s }) {
+export function Series({ label, times, series, unit, kind = 'line', onZoom, height = HEIGHT, from_s, to_s }) {
   const place = useRef(null)
   const dark = theme.value
   useEffect(() => {
     if (!times.length) return undefined
-    const chart = drawn(place.current, { times, series, text, kind, onZoom, height, from_s, to_s })
-    const resized = new ResizeObserver(([{ contentRect }]) => chart.setSize({ width: contentRect.width, height }))
+    const chart = drawn(place.current, { times, series, unit, kind, onZoom, height, from_s, to_s })
+    const resized = new ResizeObserver(([{ contentRect }]) => chart.setSize({ width: contentRect.width, height: height * scale() }))
     resized.observe(place.current)
     return () => {
       resized.disconnect()
@@ -26,14 +29,15 @@ export function Series({ label, times, series, text, kind = 'line', onZoom, heig
   if (!times.length) return <p class="empty">No values over time were kept.</p>
   return (
     <figure class="series">
-      <div ref={place} role="img" aria-label={`${label}. ${described(series, text)}`} />
+      <div ref={place} role="img" aria-label={`${label}. ${described(series, unit)}`} />
       {onZoom && <p class="note">Mark a time with the mouse to see it larger; a double click shows all again.</p>}
     </figure>
   )
 }
 
 /** The chart in words, for who does not see it. */
-function described(series, text) {
+function described(series, unit) {
+  const text = UNITS[unit]
   return series.map(({ label, values }) => {
     let [least, most, sum, count] = [Infinity, -Infinity, 0, 0]
     for (const value of values) {
@@ -47,13 +51,14 @@ function described(series, text) {
   }).join(' ')
 }
 
-function drawn(place, { times, series, text, kind, onZoom, height, from_s, to_s }) {
+function drawn(place, { times, series, unit, kind, onZoom, height, from_s, to_s }) {
   const faint = { stroke: token('line'), width: 1 }
-  const axis = { stroke: token('muted'), font: `12px ${token('font')}`, grid: faint, ticks: faint }
+  const text = UNITS[unit]
+  const axis = { stroke: token('muted'), font: `${12 * scale()}px ${token('font')}`, grid: faint, ticks: faint }
   const bars = kind === 'bars' ? uPlot.paths.bars({ size: [0.8, 60], align: 1 }) : undefined
   // a band is two lines that are not drawn, with the colour between them
   const bands = []
-  const lines = [{}]
+  const lines = [{ label: 'At', value: (_, at) => (at == null ? '–' : `${when(at)}${instant(at, 1).slice(5)}`) }]
   const columns = [times]
   for (const each of series) {
     const colour = token(each.colour)
@@ -70,20 +75,42 @@ function drawn(place, { times, series, text, kind, onZoom, height, from_s, to_s 
   }
   return new uPlot({
     width: place.clientWidth,
-    height,
+    height: height * scale(),
     series: lines,
     bands,
     scales: {
       x: { time: true, range: (_, least, most) => around(from_s ?? least, to_s ?? most) },
       y: { range: (_, least, most) => [Math.min(0, least), most > 0 ? most * 1.08 : 1] },
     },
-    axes: [axis, { ...axis, values: (_, values) => values.map(text), size: 76 }],
+    axes: [
+      { ...axis, values: (_, seconds, __, ___, step_s) => seconds.map(at => instant(at, step_s)), space: 70 * scale(), size: 40 * scale() },
+      { ...axis, ...inUnit(unit, columns.slice(1)), size: 76 * scale() },
+    ],
     cursor: { drag: { x: !!onZoom, y: false, setScale: false }, bind: { dblclick: () => () => onZoom?.(null, null) } },
     select: { show: !!onZoom, left: 0, top: 0, width: 0, height: 0 },
     legend: { live: true, markers: { width: 2 } },
     hooks: { setSelect: [chart => zoomed(chart, onZoom)] },
   }, columns, place)
 }
+
+/** The axis's values in the unit of the largest: 0.5, 1, 1.5 kWh. */
+function inUnit(unit, values) {
+  if (!unit) return { values: (_, ticks) => ticks.map(tick => String(Number(tick.toPrecision(4)))) }
+  const [name, size] = unitOf(unit, values.reduce((most, column) => column.reduce((a, b) => Math.max(a, b ?? 0), most), 0))
+  const steps = [-3, -2, -1, 0, 1, 2, 3].flatMap(power => [1, 2, 5].map(step => step * 10 ** power * size))
+  return { incrs: steps, values: (_, ticks) => ticks.map(tick => `${Number((tick / size).toPrecision(6))} ${name}`) }
+}
+
+/** A time of an axis, as much of it as its steps need. */
+function instant(at_s, step_s) {
+  const [day, time] = when(at_s).split(' ')
+  if (step_s >= 86400) return step_s >= 28 * 86400 ? day.slice(0, 7) : day.slice(5)
+  if (step_s >= 60) return time === '00:00' ? day.slice(5) : time
+  return `${time}:${String(Math.floor(at_s % 60)).padStart(2, '0')}`
+}
+
+/** How large the page's type is: charts grow with it. */
+const scale = () => parseFloat(getComputedStyle(document.documentElement).fontSize) / 16
 
 const around = (least, most) => (most > least ? [least, most] : [least - 1800, least + 1800])
 

@@ -3,8 +3,8 @@
 import { useState } from 'preact/hooks'
 
 /**
- * columns: [{key, title, cell(row), sort(row)?, right?, wide?}]; without `sort` a column stays as it is.
- * order and onOrder: {key, down}, where somebody else sorts; else `first` is the order to begin with.
+ * columns: [{key, title, cell(row), sort(row)?, right?, kind?}]; without `sort` a column stays as it is.
+ * kind: wide, tight (on one line) or clipped (one line, cut). order and onOrder: {key, down}, where somebody else sorts; else `first` is the order to begin with.
  */
 export function Table({ caption, columns, rows, order, onOrder, first, rowKey = row => row.id, empty = 'Nothing here.' }) {
   const [own, setOwn] = useState(first)
@@ -22,8 +22,8 @@ export function Table({ caption, columns, rows, order, onOrder, first, rowKey = 
         <tbody>
           {shown.map(row => (
             <tr key={rowKey(row)}>
-              {columns.map(({ key, cell, right, wide }) => (
-                <td key={key} class={right ? 'right' : wide ? 'wide' : ''}>{cell(row)}</td>
+              {columns.map(({ key, cell, kind, right }) => (
+                <td key={key} class={right ? 'right' : kind}>{cell(row)}</td>
               ))}
             </tr>
           ))}
