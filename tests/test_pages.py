@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import random
 import re
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbonwatch import pages
+from carbonwatch import pages, units
 
 ROOT = Path(__file__).parent.parent
 BUILT = ROOT / "src" / "carbonwatch" / "web"
@@ -77,6 +78,49 @@ def test_a_title_and_data_stay_text(text: str) -> None:
     assert json.loads(carried) == {text: [text]}
     assert not set(title) & set("<>\"'")
     assert page.count("<script") == 2
+
+
+FORMATS = """
+import * as format from './src/shared/format.js'
+const rows = JSON.parse(await new Response(process.stdin).text())
+const range = ([low, high, value]) => ({ low, high, value })
+console.log(JSON.stringify(rows.map(row => [
+  format.energy(row[2]), format.mass(row[2]), format.mass(row[2], 2), format.power(row[2]), format.volume(row[2]),
+  format.duration(row[2]), format.number(row[2]), format.energyRange(range(row)), format.massRange(range(row), 2),
+])))
+"""
+
+
+def test_figures_read_the_same_in_a_page_and_in_a_report(web: Path) -> None:
+    chance = random.Random(7)
+    values = [0.0, 59.9499, 59.95, 3599.4, 3600.0, 86_400.0, 999.6, 0.9996, 1e-7]
+    values += [chance.uniform(1, 10) * 10 ** chance.uniform(-8, 13) for _ in range(3000)]
+    rows = [(value * chance.uniform(0, 1), value * chance.uniform(1, 3), value) for value in values]
+    answer = subprocess.run(
+        ["node", "--input-type=module", "--eval", FORMATS],
+        input=json.dumps(rows),
+        cwd=web,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_S,
+    )
+    expected = [
+        [
+            units.human_energy(value),
+            units.human_mass(value),
+            units.human_mass(value, 2),
+            units.human_power(value),
+            units.human_volume(value),
+            units.human_duration(value),
+            units.human_number(value),
+            units.energy_range(low, high, value),
+            units.mass_range(low, high, value, 2),
+        ]
+        for low, high, value in rows
+    ]
+
+    assert [pair for pair in zip(json.loads(answer.stdout), expected, strict=True) if pair[0] != pair[1]] == []
 
 
 def _sha256(text: str) -> str:

@@ -14,7 +14,7 @@ from carbonwatch.units import NS_PER_S, human_duration, human_energy
 STEPS = 360  # over the width of a picture
 _NAMES: dict[Component, str] = {"cpu": "CPU", "gpu": "GPU", "ram": "RAM"}
 _FONT = os.path.join(os.path.dirname(__file__), "data", "DejaVuSans.ttf")
-_ZOOM = 3  # dots of a PNG to one of the SVG: fit for print
+ZOOM = 3  # dots of a PNG to one of the SVG: fit for print
 _MACHINE = "#555555"
 _LEAST = 1e-6  # of a step; less is how numbers are rounded
 _FARTHEST = 1.9  # durations from one interval to the next, without a hole
@@ -57,8 +57,8 @@ def on_paper(svg: str) -> str:
     return f'{head} color="#222222">\n<rect width="100%" height="100%" fill="#ffffff"/>\n{body}' if mark else svg
 
 
-def png(svg: str) -> bytes:
-    """The picture in dots, three to each. Raises Unavailable without the library that draws it."""
+def png(svg: str, zoom: int = ZOOM) -> bytes:
+    """The picture in dots, so many to each. Raises Unavailable without the library that draws it."""
     try:
         import resvg_py
     except ImportError as error:
@@ -67,7 +67,7 @@ def png(svg: str) -> bytes:
             "pip install 'carbonwatch[plot]', or choose a file that ends in .svg.",
         ) from error
     # its own font: machines without any would leave the words out
-    return bytes(resvg_py.svg_to_bytes(svg_string=svg, zoom=_ZOOM, font_files=[_FONT], sans_serif_family="DejaVu Sans"))
+    return bytes(resvg_py.svg_to_bytes(svg_string=svg, zoom=zoom, font_files=[_FONT], sans_serif_family="DejaVu Sans"))
 
 
 def _watts(run: Run, traces: Iterable[Trace], part: str, steps: int) -> tuple[float | None, ...]:

@@ -34,7 +34,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def serving(*, store: Path | None, files: tuple[Path, ...] = ()) -> Iterator[Server]:
     """A board that answers until the end of the block."""
-    with closing(Sources(store and str(store), [str(file) for file in files])) as sources:
+    with closing(Sources(None if store is None else str(store), [str(file) for file in files])) as sources:
         server = Server(sources)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

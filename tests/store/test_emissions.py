@@ -95,11 +95,12 @@ def test_what_is_no_figure_is_not_known_and_not_zero(unknown: dict[str, str]) ->
 def test_a_run_that_was_written_as_it_grew_counts_once(tmp_path: Path) -> None:
     path = str(tmp_path / "runs.db")
     grown = {**CODECARBON, "energy_consumed": "2.4", "emissions": "0.1344"}
-    count = emissions.read(table(CODECARBON, grown, {**CODECARBON, "run_id": ""}), path, "emissions.csv")
+    rows = table(CODECARBON, grown, {**CODECARBON, "run_id": ""})
+    counts = list(emissions.read(rows, path, "emissions.csv", at_once=1))
 
     with Store(path) as store:
         found = {listed.run.id: listed.emissions_g for listed in store.runs()}
-    assert count == 2
+    assert counts == [1, 2, 3, 3]
     assert found == {CODECARBON["run_id"]: pytest.approx(134.4), "row-3": pytest.approx(67.2)}
 
 

@@ -17,6 +17,7 @@ from carbonwatch.store.query import Listed, Store
 from carbonwatch.units import NS_PER_S
 
 Words = Mapping[str, str]
+Answer = Any  # what JSON can say
 
 MOST_RUNS = 500  # of a page of the list
 MOST_PROJECTS = 1000
@@ -34,7 +35,7 @@ class Refused(CarbonwatchError):
     """A question that makes no sense."""
 
 
-def runs(store: Store, words: Words) -> object:
+def runs(store: Store, words: Words) -> Answer:
     """Some of the runs that fit, in an order."""
     order = words.get("order", "started")
     if order not in lists.ORDERS:
@@ -50,7 +51,7 @@ def runs(store: Store, words: Words) -> object:
     return [_line(listed) for listed in found]
 
 
-def overview(store: Store, words: Words) -> object:
+def overview(store: Store, words: Words) -> Answer:
     """Totals of the runs that fit, and how they were spread over time."""
     wanted = _wanted(words)
     width_s = _width_s(lists.bounds(store, wanted.since_ns, wanted.until_ns))
@@ -64,31 +65,31 @@ def overview(store: Store, words: Words) -> object:
     }
 
 
-def projects(store: Store, words: Words) -> object:
+def projects(store: Store, words: Words) -> Answer:
     """Totals by project, the one that emits most first."""
     found = lists.by_project(store, _wanted(words), MOST_PROJECTS)
     return [{"project": each.name, "last_s": each.last_ns / NS_PER_S, **asdict(each.totals)} for each in found]
 
 
-def choices(store: Store, _words: Words) -> object:
+def choices(store: Store, _words: Words) -> Answer:
     """What the list can be filtered by."""
     return {"projects": lists.projects(store, MOST_PROJECTS), "tags": lists.tags(store)}
 
 
-def elsewhere(store: Store, words: Words) -> object:
+def elsewhere(store: Store, words: Words) -> Answer:
     """What the energy of all runs that fit would have emitted elsewhere."""
     energy_j = lists.totals(store, _wanted(words)).energy_j
     return {"energy_j": energy_j, "places": _page.elsewhere(Figure(energy_j, energy_j, energy_j), _TIME_ERROR)}
 
 
-def run(store: Store, words: Words) -> object:
+def run(store: Store, words: Words) -> Answer:
     """All of a run: its page."""
     found = store.run(_named(words, "id"))
     traces = store.samples(found.id, _whole(words, "points", 1000, MOST_POINTS))
     return {**_page.document(found, traces), "reports": [n for n in plugins.names("reports") if n != "html"]}
 
 
-def power(store: Store, words: Words) -> object:
+def power(store: Store, words: Words) -> Answer:
     """A run's power between two instants, closer than its page has it."""
     since_s, until_s = _number(words, "since"), _number(words, "until")
     points = _whole(words, "points", 1000, MOST_POINTS)
@@ -96,13 +97,13 @@ def power(store: Store, words: Words) -> object:
     return _page.power(store.samples(_named(words, "id"), points, since_ns=since_ns, until_ns=until_ns))
 
 
-def report(store: Store, words: Words) -> object:
+def report(store: Store, words: Words) -> Answer:
     """A run as one of the reports."""
     render = plugins.load("reports", _named(words, "name"))
     return {"text": str(render(store.run(_named(words, "id"))))}
 
 
-QUESTIONS: Mapping[str, Callable[[Store, Words], object]] = {
+QUESTIONS: Mapping[str, Callable[[Store, Words], Answer]] = {
     question.__name__: question for question in (runs, overview, projects, choices, elsewhere, run, power, report)
 }
 

@@ -32,7 +32,7 @@ def check(path: str) -> None:
 def write(path: str, pairs: Sequence[Pair], line: Calibration) -> None:
     """The picture as a file; its name says which kind."""
     text = svg(pairs, line)
-    content = png(text) if path.lower().endswith(".png") else text.encode()
+    content = png(text, zoom=2) if path.lower().endswith(".png") else text.encode()
     with open(path, "wb") as file:
         file.write(content)
 

@@ -1,4 +1,4 @@
-"""Build the web page of a set of experiments: to publish beside a paper.
+"""Build the web pages of a set of experiments, to publish.
 
 SPEC is a file in TOML that says which runs, in which sets, with which metrics
 of your own. The site opens from the disk, and from any web server.

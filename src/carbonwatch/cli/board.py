@@ -22,7 +22,12 @@ _PORTS = 65536
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--csv", action="append", default=[], metavar="FILE", help="Also an emissions.csv; more than one if repeated."
+        "--csv",
+        "--filepath",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="Also an emissions.csv; more than one if repeated.",
     )
     parser.add_argument("--port", type=_port, default=0, metavar="N", help="Port to listen on. Default: a free one.")
     parser.add_argument("--no-browser", action="store_true", help="Only say the address; open it yourself.")

@@ -1,4 +1,4 @@
-"""Show a run, several or a project: as text, for a paper, a model card, a form.
+"""Show a run or several: as text, for a paper, a model card, a form.
 
 Without a name it is the last run. Several runs, a project or a tag are added
 up: runs that failed or were killed are in the total, and it says so.

@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from functools import cache
+from itertools import islice
 from typing import get_args
 
 from carbonwatch import tables, units
@@ -38,12 +39,20 @@ _FACTS = {
 _REST = 1e-3  # of the energy; what is less is rounding
 
 
-def read(content: bytes, path: str, title: str) -> int:
-    """Makes a store of a file's content, and gives the number of its runs. Raises CarbonwatchError where it is none."""
-    found = {run.id: run for run in runs(content, title)}
+def read(content: bytes, path: str, title: str, at_once: int = 2000) -> Iterator[int]:
+    """Makes a store of a file's content, some runs at once, and says after each how many rows it has read by then.
+
+    Raises CarbonwatchError where it is no file of runs.
+    """
+    found, count = runs(content, title), 0
     with closing(Journal(path)) as journal:
-        journal.add(found.values())
-    return len(found)
+        while True:
+            some = list(islice(found, at_once))
+            journal.add({run.id: run for run in some}.values())
+            count += len(some)
+            yield count
+            if len(some) < at_once:
+                return
 
 
 def runs(content: bytes, title: str) -> Iterator[Run]:

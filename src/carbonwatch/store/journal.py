@@ -80,6 +80,7 @@ class Journal:
             # in the order of the table: anywhere in it, each would touch pages that are no longer in memory
             for run in sorted(runs, key=lambda run: run.id):
                 self._insert_run(db, run, here)
+                db.execute("DELETE FROM entries WHERE run = ?", (run.id,))  # of a former state of it
                 self._put_entries(db, run.id, run.entries)
                 self._put_gaps(db, run)
 

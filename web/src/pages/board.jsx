@@ -18,7 +18,7 @@ import { Table } from '../shared/table.jsx'
 const A_PAGE = 50
 const MOST_COMPARED = 12
 const LOOK_EVERY_MS = 2000
-const TYPING_MS = 150
+const TYPING_MS = 80
 const FILTERS = ['text', 'project', 'tag', 'state', 'from', 'to']
 const STATES = ['running', 'finished', 'failed', 'killed']
 
@@ -111,7 +111,7 @@ function Source() {
       try {
         const added = await send('sources', file)
         await look()
-        say(`${count(added.runs)} runs in ${plain(file.name, 100)}`)
+        say('')
         go('', { source: added.name })
       } catch (error) {
         say(error.message)
@@ -131,9 +131,17 @@ function Source() {
         Open an emissions.csv, or drop it anywhere
         <input type="file" class="long" accept=".csv,text/csv" onChange={event => read(event.target.files)} />
       </label>
-      <p class="note" role="status">{said}</p>
+      <p class="note" role="status">{said || readSoFar()}</p>
     </div>
   )
+}
+
+/** What the server has of the file that is shown. */
+function readSoFar() {
+  const shown = sources.value.find(({ name }) => name === source())
+  if (!shown || shown.rows == null) return ''
+  if (shown.failure) return plain(shown.failure, 500)
+  return `${shown.reading ? 'Reading, so far ' : ''}${count(shown.rows)} rows of ${plain(shown.title, 100)}`
 }
 
 function onDrop(read) {

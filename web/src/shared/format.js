@@ -76,7 +76,7 @@ function scaled(value, scale, digits = 3) {
 }
 
 const atLeast = (value, digits) => (value > 0 && value < LEAST ? `<${LEAST}` : number(value, digits))
-const before = value => Number(Math.abs(value).toExponential(20).split('e')[1]) + 1
+const before = value => Number(Math.abs(value).toExponential(6).split('e')[1]) + 1
 
 function fitting(value, scale, digits) {
   if (value === 0) return scale.find(([, size]) => size >= 1)

@@ -264,7 +264,13 @@ function Fact({ label, children }) {
 function Reports({ texts, load }) {
   const names = Array.isArray(texts) ? texts : Object.keys(texts)
   const [chosen, choose] = useState(null)
-  const show = async name => choose({ name, text: Array.isArray(texts) ? await load(name) : texts[name] })
+  const show = async name => {
+    try {
+      choose({ name, text: Array.isArray(texts) ? await load(name) : texts[name] })
+    } catch (error) {
+      choose({ name, failure: error.message }) // a report may lack something that only a person can tell
+    }
+  }
   if (!names.length) return null
   return (
     <Section id="reports" title="As text" note="For a paper, a model card or a pull request.">
@@ -275,7 +281,8 @@ function Reports({ texts, load }) {
           </button>
         ))}
       </div>
-      {chosen && (
+      {chosen?.failure && <p class="message" role="alert">{plain(chosen.failure)}</p>}
+      {chosen?.text != null && (
         <div class="text">
           <Copy text={chosen.text} />
           <pre tabIndex={0} aria-label={`The run as ${chosen.name}`}><bdi>{chosen.text}</bdi></pre>
