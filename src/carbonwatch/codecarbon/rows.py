@@ -62,12 +62,13 @@ def latest(found: Iterator[Run | NoRun]) -> tuple[list[Run], list[NoRun]]:
 
 def _run_or_reason(row: Mapping[str, Any], path: str, number: int) -> Run | NoRun:
     try:
-        return _run(row, path)
+        return run(row, path)
     except (ValueError, OverflowError) as error:
         return NoRun(f"{path}, line {number}: {error}")
 
 
-def _run(row: Mapping[str, Any], path: str) -> Run:
+def run(row: Mapping[str, Any], path: str) -> Run:
+    """The run of one row, its cells as text. Raises ValueError where it can't be one."""
     if None in row or None in row.values():
         raise ValueError("it has more or fewer cells than the first line.")
     duration_s, pue = _number(row, "duration"), _number(row, "pue", 1.0)
