@@ -16,7 +16,7 @@ help: ## Show what there is to make
 run: $(READY) ## Measure a real program: scikit-learn on handwritten digits
 	@carbonwatch run --project digits -- python examples/train_digits.py
 
-test: $(READY) browser ## Run the tests; ARGS='-k store -x' goes to pytest
+test: $(READY) browser web/node_modules ## Run the tests; ARGS='-k store -x' goes to pytest
 	@python -m pytest $(ARGS)
 
 lint: $(READY) ## Check style and types
@@ -43,7 +43,7 @@ browser: ## Install Chromium and npm from Debian's packages where they are missi
 	@command -v chromium >/dev/null && command -v npm >/dev/null || { \
 	  apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends chromium npm; }
 
-web/node_modules: web/package-lock.json
+web/node_modules: web/package-lock.json | browser
 	@cd web && npm ci --no-audit --no-fund
 	@touch $@
 

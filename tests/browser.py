@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE_MS = 60_000
-AXE = Path(__file__).parent.parent / "web" / "node_modules" / "axe-core" / "axe.min.js"
+INSTALL_S = 600
+WEB = Path(__file__).parent.parent / "web"
 SERIOUS = ("serious", "critical")
 
 
@@ -23,6 +25,16 @@ def executable() -> str:
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
     assert found, "no Chromium is installed, so the pages can't be tried: `make browser` installs it"
     return found
+
+
+def installed() -> Path:
+    """What the scripts of web/ need, and axe-core, installed from the lock file if it is not yet."""
+    npm, modules = shutil.which("npm"), WEB / "node_modules"
+    assert npm, "npm is not installed, so the pages can't be built: `make browser` installs it"
+    marker, lock = modules / ".package-lock.json", WEB / "package-lock.json"
+    if not marker.exists() or marker.stat().st_mtime < lock.stat().st_mtime:
+        subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=WEB, check=True, timeout=INSTALL_S)
+    return modules
 
 
 class Watched:
@@ -51,7 +63,7 @@ class Watched:
     def faults(self) -> list[str]:
         """What axe-core finds to be a serious fault of the page as it is."""
         # evaluated by the debugger, which the page's policy does not bind
-        self.page.evaluate(AXE.read_text())
+        self.page.evaluate((installed() / "axe-core" / "axe.min.js").read_text())
         found: list[dict[str, Any]] = self.page.evaluate("axe.run(document).then(found => found.violations)")
         return [
             f"{fault['id']}: {fault['help']}: {node['html'][:300]}"

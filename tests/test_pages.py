@@ -7,7 +7,6 @@ import hashlib
 import json
 import random
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -16,22 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carbonwatch import pages, units
+from tests import browser
 
-ROOT = Path(__file__).parent.parent
-BUILT = ROOT / "src" / "carbonwatch" / "web"
+BUILT = Path(__file__).parent.parent / "src" / "carbonwatch" / "web"
 PATIENCE_S = 300
 
 
 @pytest.fixture(scope="module")
 def web() -> Path:
     """The folder web/ with what its scripts need installed."""
-    folder = ROOT / "web"
-    npm = shutil.which("npm")
-    assert npm, "npm is not installed, so the pages can't be built: `make browser` installs it"
-    lock, marker = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
-    if not marker.exists() or marker.stat().st_mtime < lock.stat().st_mtime:
-        subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=folder, check=True, timeout=PATIENCE_S)
-    return folder
+    return browser.installed().parent
 
 
 def test_what_is_committed_is_built_from_its_sources(web: Path, tmp_path: Path) -> None:
@@ -81,8 +74,9 @@ def test_a_title_and_data_stay_text(text: str) -> None:
 
 
 FORMATS = """
+import { readFileSync } from 'node:fs'
 import * as format from './src/shared/format.js'
-const rows = JSON.parse(await new Response(process.stdin).text())
+const rows = JSON.parse(readFileSync(0, 'utf8'))
 const range = ([low, high, value]) => ({ low, high, value })
 console.log(JSON.stringify(rows.map(row => [
   format.energy(row[2]), format.mass(row[2]), format.mass(row[2], 2), format.power(row[2]), format.volume(row[2]),

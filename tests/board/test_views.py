@@ -200,6 +200,7 @@ def test_a_file_is_opened_and_one_is_dropped(browser: Browser, tmp_path: Path) -
         page, rows = seen.page, "section[aria-labelledby=list] tbody tr"
         page.wait_for_selector(rows)
         page.set_input_files("input[type=file]", str(file))
+        page.wait_for_selector("label:has-text('Runs of') select")
         page.wait_for_selector("[role=status]:has-text('3 rows of emissions.csv')")
         data = page.evaluate_handle(
             "text => { const data = new DataTransfer(); data.items.add(new File([text], 'dropped.csv')); return data }",
@@ -208,7 +209,7 @@ def test_a_file_is_opened_and_one_is_dropped(browser: Browser, tmp_path: Path) -
         page.dispatch_event("main", "drop", {"dataTransfer": data})
         page.wait_for_selector("[role=status]:has-text('3 rows of dropped.csv')")
         texts = page.locator(rows).all_inner_texts()
-        titles = page.locator("select >> nth=0").locator("option").all_inner_texts()
+        titles = page.locator("label:has-text('Runs of') option").all_inner_texts()
         page.get_by_label("Compare <script>").check()
         page.get_by_label("Compare digits").check()
         page.get_by_role("link", name="Compare 2 chosen").click()

@@ -120,6 +120,27 @@ def test_samples_are_merged_where_fewer_are_asked_for_and_keep_every_joule(sampl
     assert sum(gpu.machine_j) == 20.0
 
 
+def test_merged_samples_say_how_far_the_power_went_and_begin_together(sampled: Store) -> None:
+    cpu, gpu = sampled.samples("aaa-1", most=4)
+
+    assert cpu.start_ns == tuple(START_NS + n * cpu_width_ns(cpu) for n in range(len(cpu.start_ns)))
+    assert set(gpu.start_ns) <= set(cpu.start_ns)
+    assert (cpu.least_w[0], cpu.most_w[-1]) == (0.0, 9.0)
+    assert (gpu.least_w, gpu.most_w) == ((8.0,), (12.0,))
+
+
+def cpu_width_ns(trace: Trace) -> int:
+    return trace.start_ns[1] - trace.start_ns[0]
+
+
+@pytest.mark.parametrize("most", [None, 100])
+def test_samples_of_a_time_are_those_that_begin_in_it(sampled: Store, most: int | None) -> None:
+    found = sampled.samples("aaa-1", most, since_ns=START_NS + 2 * SECOND, until_ns=START_NS + 4 * SECOND)
+
+    assert [trace.machine_j for trace in found] == [(2.0, 3.0), (8.0,)]
+    assert sampled.samples("aaa-1", most, since_ns=START_NS + 99 * SECOND) == ()
+
+
 @pytest.mark.parametrize("project", HOSTILE)
 def test_a_hostile_project_is_a_name_like_another(store: Store, project: str) -> None:
     if project == "\udcff":

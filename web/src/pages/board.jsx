@@ -18,7 +18,7 @@ import { Table } from '../shared/table.jsx'
 const A_PAGE = 50
 const MOST_COMPARED = 12
 const LOOK_EVERY_MS = 2000
-const TYPING_MS = 80
+const TYPING_MS = 60
 const FILTERS = ['text', 'project', 'tag', 'state', 'from', 'to']
 const STATES = ['running', 'finished', 'failed', 'killed']
 
@@ -95,44 +95,56 @@ function Board() {
       ]}
       foot={<p>This page asks no other host, and changes nothing. <a href="licences.txt">Licences of what it is made of</a></p>}
     >
-      {(View === Runs || sources.value.length > 1) && <Source />}
+      <Source />
       {failure.value && <p class="message bad" role="alert">{plain(failure.value)}</p>}
       {source() !== undefined && <View key={source()} />}
     </Shell>
   )
 }
 
-/** Which runs these are, and a place for files. */
-function Source() {
-  const [said, say] = useState('')
-  const read = async files => {
-    for (const file of files) {
-      say(`Reading ${plain(file.name, 100)} …`)
-      try {
-        const added = await send('sources', file)
-        await look()
-        say('')
-        go('', { source: added.name })
-      } catch (error) {
-        say(error.message)
-      }
+const said = signal('') // of the file that is being sent
+
+/** Sends files to the server, and shows the last of them. */
+async function read(files) {
+  for (const file of files) {
+    said.value = `Reading ${plain(file.name, 100)} …`
+    try {
+      const added = await send('sources', file)
+      await look()
+      said.value = ''
+      go('', { source: added.name })
+    } catch (error) {
+      said.value = error.message
     }
   }
+}
+
+/** Which runs these are, where there are several kinds; files can be dropped anywhere. */
+function Source() {
   useEffect(() => onDrop(read), [])
+  const text = said.value || readSoFar()
   return (
-    <div class="fields">
-      <label>
-        Runs of
-        <select value={source()} onChange={event => go('', { source: event.target.value })}>
-          {sources.value.map(({ name, title }) => <option key={name} value={name}>{plain(title, 80)}</option>)}
-        </select>
-      </label>
-      <label>
-        Open an emissions.csv, or drop it anywhere
-        <input type="file" class="long" accept=".csv,text/csv" onChange={event => read(event.target.files)} />
-      </label>
-      <p class="note" role="status">{said || readSoFar()}</p>
+    <div class={sources.value.length > 1 || text ? 'fields' : 'hidden'}>
+      {sources.value.length > 1 && (
+        <label>
+          Runs of
+          <select value={source()} onChange={event => go('', { source: event.target.value })}>
+            {sources.value.map(({ name, title }) => <option key={name} value={name}>{plain(title, 80)}</option>)}
+          </select>
+        </label>
+      )}
+      <p class="note" role="status">{text}</p>
     </div>
+  )
+}
+
+function OpenFile() {
+  return (
+    <Section id="files" title="Other runs" note="An emissions.csv of CodeCarbon or of carbonwatch. It can also be dropped anywhere on this page.">
+      <div class="fields">
+        <label>Open a file<input type="file" class="long" accept=".csv,text/csv" onChange={event => read(event.target.files)} /></label>
+      </div>
+    </Section>
   )
 }
 
@@ -175,6 +187,7 @@ function Runs() {
       {overview && <Overview of={overview} />}
       <List words={words} total={overview?.totals.runs} />
       {overview?.totals.runs > 0 && <Equivalents of={overview.equivalents} />}
+      <OpenFile />
     </>
   )
 }
@@ -230,6 +243,7 @@ function Typed({ value, onText }) {
 
 function Overview({ of: { totals, spans, width_s } }) {
   const known = totals.runs > totals.unmetered
+  const dated = datedOf(spans)
   return (
     <>
       <Tiles>
@@ -239,10 +253,10 @@ function Overview({ of: { totals, spans, width_s } }) {
         <Tile label="Time">{duration(totals.duration_s)}</Tile>
         <Tile label="Measured" note="of the energy, by counters">{percent(totals.energy_j > 0 ? totals.measured_j / totals.energy_j : null)}</Tile>
       </Tiles>
-      {spans.length > 0 && (
+      {dated.length > 0 && (
         <div class="pair">
-          <OverTime id="emissions-over-time" title="Emissions" spans={spans} width_s={width_s} name="emissions_g" colour="accent" unit="mass" />
-          <OverTime id="energy-over-time" title="Energy" spans={spans} width_s={width_s} name="energy_j" colour="cpu" unit="energy" />
+          <OverTime id="emissions-over-time" title="Emissions" spans={dated} width_s={width_s} name="emissions_g" colour="accent" unit="mass" />
+          <OverTime id="energy-over-time" title="Energy" spans={dated} width_s={width_s} name="energy_j" colour="cpu" unit="energy" />
         </div>
       )}
     </>
@@ -250,13 +264,20 @@ function Overview({ of: { totals, spans, width_s } }) {
 }
 
 const columns = new WeakMap()
+const datedSpans = new WeakMap()
+
+/** Without the runs of which nobody knows when. The same list for the same answer, or charts would be drawn anew. */
+function datedOf(spans) {
+  if (!datedSpans.has(spans)) datedSpans.set(spans, spans.filter(span => span.start_s > 0))
+  return datedSpans.get(spans)
+}
 
 function OverTime({ id, title, spans, width_s, name, colour, unit }) {
   if (!columns.has(spans)) columns.set(spans, {})
   const made = columns.get(spans)
   made.times ??= spans.map(span => span.start_s)
   made[name] ??= [{ label: title, colour, values: spans.map(span => span[name]) }]
-  const width = { 3600: 'by hour', 86400: 'by day', 604800: 'by week' }[width_s] ?? 'by four weeks'
+  const width = { 3600: 'by hour', 86400: 'by day', 604800: 'by week', 2419200: 'by four weeks' }[width_s] ?? `by ${Math.round(width_s / 604800)} weeks`
   return (
     <Section id={id} title={`${title} ${width}`}>
       <Series
