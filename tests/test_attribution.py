@@ -113,7 +113,7 @@ def test_where_idle_power_is_not_known_own_lies_between_both_conventions(
     used = split(UNKNOWN_IDLE, machine_j, Work(own_s, busy_s, capacity_s))
 
     assert used.own_low_j == pytest.approx(machine_j * own_s / capacity_s)
-    assert used.own_high_j == pytest.approx(machine_j * own_s / busy_s if busy_s else 0.0)
+    assert used.own_high_j == pytest.approx(machine_j * (own_s / busy_s) if busy_s else 0.0)
 
 
 @given(st.lists(st.floats(0, 1), min_size=5, max_size=30), st.floats(0.3, 0.7))
