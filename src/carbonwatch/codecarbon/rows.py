@@ -25,7 +25,6 @@ _INTENSITY_ERROR = 0.5  # as that of a country whose figure is a neighbour's: cl
 _COMPONENTS: tuple[Component, ...] = ("cpu", "gpu", "ram")
 _NEEDED = ("timestamp", "project_name", "duration", "emissions", "energy_consumed")
 _FACTS = ("os", "python_version", "cpu_count", "cpu_model", "gpu_count", "gpu_model", "experiment_id")
-_LARGEST_CELL = 10_000_000
 _LOST = 0.02  # of the total that the components may miss by rounding
 
 
@@ -37,7 +36,6 @@ def runs(path: str) -> Iterator[Run | NoRun]:
     """A run for each row, in the file's order, or why it is none. Raises NoRun where the whole file has no runs."""
     try:
         with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
-            csv.field_size_limit(_LARGEST_CELL)
             reader = csv.DictReader(file)
             missing = [name for name in _NEEDED if name not in (reader.fieldnames or ())]
             if missing:
