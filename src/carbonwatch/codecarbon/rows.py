@@ -17,11 +17,9 @@ from typing import Any, cast, get_args
 from carbonwatch import tables, units
 from carbonwatch.errors import CarbonwatchError
 from carbonwatch.model import Component, Domain, Entry, Intensity, Place, Quality, Run, State, Usage
+from carbonwatch.store.emissions import ASSUMED_ERROR, INTENSITY_ERROR
 
-# CodeCarbon 3.3.2's rules on published servers: a third of the power to twice it (benchmarks/power_model.py)
-_ASSUMED_ERROR = (-0.67, 1.0)
 _MEASURED_ERROR = (-0.05, 0.05)
-_INTENSITY_ERROR = 0.5  # as that of a country whose figure is a neighbour's: class D of data/countries.csv
 _COMPONENTS: tuple[Component, ...] = ("cpu", "gpu", "ram")
 _NEEDED = ("timestamp", "project_name", "duration", "emissions", "energy_consumed")
 _FACTS = ("os", "python_version", "cpu_count", "cpu_model", "gpu_count", "gpu_model", "experiment_id")
@@ -152,7 +150,7 @@ def _usage(row: Mapping[str, Any], name: Component, energy_j: float, parts: tupl
 def _domain(row: Mapping[str, Any], name: Component) -> Domain:
     told = row.get(f"{name}_quality")
     quality = cast(Quality, told) if told in get_args(Quality) else "assumed"
-    error = _MEASURED_ERROR if quality == "measured" else _ASSUMED_ERROR
+    error = _MEASURED_ERROR if quality == "measured" else ASSUMED_ERROR
     return Domain(f"csv:{name}", name, quality, f"emissions.csv of {_tracker(row)}", error=error)
 
 
@@ -161,8 +159,8 @@ def _intensity(row: Mapping[str, Any], g_per_kwh: float) -> Intensity:
     zone = row.get("carbon_intensity_zone") or cloud or row.get("country_iso_code") or "unknown"
     return Intensity(
         g_per_kwh,
-        g_per_kwh / (1 + _INTENSITY_ERROR),
-        g_per_kwh * (1 + _INTENSITY_ERROR),
+        g_per_kwh / (1 + INTENSITY_ERROR),
+        g_per_kwh * (1 + INTENSITY_ERROR),
         zone=zone,
         name=row.get("country_name") or zone,
         basis="production",
