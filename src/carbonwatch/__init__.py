@@ -20,7 +20,10 @@ if TYPE_CHECKING:
         OfflineEmissionsTracker,
         TaskEmissionsTracker,
         track_emissions,
+        track_task_emissions,
     )
+    from carbonwatch.codecarbon.outputs import OutputMethod
+    from carbonwatch.codecarbon.stand_in import install_as_codecarbon
     from carbonwatch.errors import (
         CarbonwatchError,
         GridUnavailable,
@@ -39,6 +42,7 @@ __all__ = [
     "GridUnavailable",
     "Measurement",
     "OfflineEmissionsTracker",
+    "OutputMethod",
     "PowerEstimate",
     "Run",
     "SensorUnavailable",
@@ -48,12 +52,22 @@ __all__ = [
     "Unavailable",
     "__version__",
     "estimate_power",
+    "install_as_codecarbon",
     "measure",
     "track_emissions",
+    "track_task_emissions",
 ]
 
 _HOMES = {
-    "codecarbon": ("EmissionsTracker", "OfflineEmissionsTracker", "TaskEmissionsTracker", "track_emissions"),
+    "codecarbon": (
+        "EmissionsTracker",
+        "OfflineEmissionsTracker",
+        "TaskEmissionsTracker",
+        "track_emissions",
+        "track_task_emissions",
+    ),
+    "codecarbon.outputs": ("OutputMethod",),
+    "codecarbon.stand_in": ("install_as_codecarbon",),
     "errors": (
         "CarbonwatchError",
         "GridUnavailable",

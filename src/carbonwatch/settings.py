@@ -72,6 +72,8 @@ if TYPE_CHECKING:
         output_dir: str
         output_file: str
         csv_write: Literal["append", "update"]
+        http_url: str
+        prometheus_url: str
         store: str
         path_sysfs: str
         path_procfs: str
@@ -278,6 +280,8 @@ class Settings:
         "What emissions_csv does with a run that has a row already: `append` or `update`.",
         _one_of("append", "update"),
     )
+    http_url: str | None = _secret("Address that the http exporter posts runs to.")
+    prometheus_url: str | None = _setting(None, "Push gateway of the prometheus exporter, as in localhost:9091.")
     store: str | None = _setting(
         None, "File that keeps runs; `none` keeps nothing. Default: runs.db in the user's data directory."
     )

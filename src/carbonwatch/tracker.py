@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_GPU_SENSORS = ("nvml", "amdsmi", "intel_gpu")  # where none of them finds one, there is none
 _PATIENCE_S = 0.2  # for other writers, where the next sample tries again
 
 # tasks that the running context is inside of, outermost first
@@ -271,6 +272,7 @@ class Tracker:
         for name, why in self._sampler.missing.items():
             if why.remedy:  # what can be mended is worth a line
                 self._note(f"{name} is not read: {why}")
+        self._note_gpus()
         if not self._sampler.domains:
             self._note("Nothing could be metered on this machine: `carbonwatch doctor` says why.")
 
@@ -292,6 +294,13 @@ class Tracker:
         if not known:
             self._note(f"What making a {machine.form} emits is not known: hardware_embodied_kg says it.")
         self._facts = {**self._facts, **known}
+
+    def _note_gpus(self) -> None:
+        """That there is none, where it is sure."""
+        tried = [why for name, why in self._sampler.missing.items() if name in _GPU_SENSORS]
+        metered = any(domain.component == "gpu" for domain in self._sampler.domains)
+        if tried and not metered and not any(why.remedy for why in tried):
+            self._facts = {**self._facts, "gpu_count": 0}
 
     def _open_journal(self) -> None:
         path = store.path(self.settings, self._environ)
@@ -489,12 +498,14 @@ class _Lock:
 
 
 def _check(settings: Settings) -> None:
-    """Raises where a place, a mix of fuels or a plugin of the settings is not known."""
+    """Raises where a place, a mix of fuels or a plugin of the settings is not known, or could not work."""
     location.check(settings)
     _chosen.check(settings)
     for kind, wanted in (("sensors", settings.sensors), ("exporters", settings.exporters), ("grid", settings.grid)):
         for name in wanted:
-            plugins.load(kind, name)
+            check = getattr(sys.modules.get(plugins.load(kind, name).__module__), "check", None)
+            if kind == "exporters" and check is not None:
+                check(settings)
 
 
 def _add(book: dict[str, Usage], usages: Iterable[Usage]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-PATIENCE_S = 30
+PATIENCE_S = 120
 
 
 class CommandLine:

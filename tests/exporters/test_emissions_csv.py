@@ -183,6 +183,18 @@ def test_a_place_is_named_and_its_coordinates_are_not_kept() -> None:
     ]
 
 
+def test_a_machine_without_a_gpu_has_a_gpu_energy_of_0(tmp_path: Path) -> None:
+    export(replace(a_run(), facts={"gpu_count": 0}, entries=metered().entries[:1]), settings(tmp_path))
+
+    cells = read(tmp_path / "emissions.csv")[0]
+    assert [cells[f"gpu_{name}"] for name in ("count", "energy", "power", "utilization_percent")] == [
+        "0",
+        "0.0",
+        "0.0",
+        "0",
+    ]
+
+
 def test_what_is_not_known_is_an_empty_cell_and_never_0(tmp_path: Path) -> None:
     export(a_run(place=Place()), settings(tmp_path))
 
@@ -191,7 +203,7 @@ def test_what_is_not_known_is_an_empty_cell_and_never_0(tmp_path: Path) -> None:
     assert [n for n in COLUMNS if "energy" in n or "power" in n or "emissions" in n or "utilization" in n] == [
         n for n in empty if "energy" in n or "power" in n or "emissions" in n or "utilization" in n
     ]
-    assert {"country_name", "wue", "water_consumed", "measured_share", "carbon_intensity"} < set(empty)
+    assert {"country_name", "water_consumed", "measured_share", "carbon_intensity"} < set(empty)
 
 
 def test_energy_that_nobody_could_split_is_not_given_to_anybody() -> None:

@@ -162,6 +162,16 @@ def test_the_same_flush_twice_changes_nothing(journal: Journal, path: Path) -> N
     assert samples(path) == [(START_NS, 1.0, 5.0)]
 
 
+def test_runs_from_elsewhere_are_added_once_and_those_that_are_there_stay_as_they_are(
+    journal: Journal, path: Path
+) -> None:
+    first, second = (replace(run(id_, entry(5.0)), state="finished") for id_ in ("one", "two"))
+
+    assert journal.add([first]) == [first]
+    assert journal.add([replace(first, project="another"), second]) == [second]
+    assert (written(path, "one"), written(path, "two")) == (first, second)
+
+
 def test_a_run_at_new_prices_has_its_entries_once(journal: Journal, path: Path) -> None:
     before = run("a-run", entry(5.0), entry(3.0, task="train"), state="finished")
     journal.save(before, before.entries, [entry(8.0)])

@@ -19,7 +19,7 @@ from carbonwatch.errors import CarbonwatchError
 
 GROUPS = {
     "Measure": ("run", "monitor", "when"),
-    "Look at it": ("report", "runs", "reprice"),
+    "Look at it": ("report", "runs", "reprice", "ci", "import", "migrate"),
     "Find out why": ("doctor", "grid", "estimate", "calibrate"),
 }
 

@@ -195,6 +195,8 @@ def models(domains: Sequence[Domain]) -> str:
 def _work(run: Run) -> dict[str, object]:
     emissions_kg = run.emissions_g / 1000 if run.entries else None
     cpu_kwh, gpu_kwh, ram_kwh = _kwh(run, "cpu"), _kwh(run, "gpu"), _kwh(run, "ram")
+    if _has_no_gpu(run):
+        gpu_kwh = 0.0
     return {
         "timestamp": timestamp(run.started_ns + round(run.duration_s * units.NS_PER_S)) if run.started_ns else "",
         "project_name": run.project,
@@ -213,8 +215,13 @@ def _work(run: Run) -> dict[str, object]:
         # a WUE of 0 is one that nobody told
         "water_consumed": run.water_l if run.wue_l_per_kwh and run.entries else None,
         "pue": run.pue,
-        "wue": run.wue_l_per_kwh or None,
+        "wue": run.wue_l_per_kwh,
     }
+
+
+def _has_no_gpu(run: Run) -> bool:
+    """Whether it is known that the machine has none; else nothing metered is nothing known."""
+    return run.facts.get("gpu_count") == 0 and "gpu" not in run.components and bool(run.entries)
 
 
 def _place(run: Run) -> dict[str, object]:
@@ -246,7 +253,7 @@ def _machine(run: Run) -> dict[str, object]:
         "ram_total_size": run.facts.get("ram_total_gb"),
         "tracking_mode": run.scope,
         "cpu_utilization_percent": _busy_percent(run, "cpu"),
-        "gpu_utilization_percent": _busy_percent(run, "gpu"),
+        "gpu_utilization_percent": 0 if _has_no_gpu(run) else _busy_percent(run, "gpu"),
     }
 
 

@@ -71,6 +71,20 @@ class Journal:
 
         self._write(write, wait_s)
 
+    def add(self, runs: Iterable[Run], wait_s: float = WAIT_S) -> list[Run]:
+        """Keeps runs that ended elsewhere, all or none, and gives those that were not there. Raises StoreError."""
+        added: list[Run] = []
+
+        def write(db: sqlite3.Connection) -> None:
+            for run in runs:
+                if db.execute("SELECT 1 FROM runs WHERE id = ?", (run.id,)).fetchone() is None:
+                    self._insert_run(db, run)
+                    self._put_entries(db, run.id, run.entries)
+                    added.append(run)
+
+        self._write(write, wait_s)
+        return added
+
     def reprice(self, run: Run, wait_s: float = WAIT_S) -> None:
         """Writes all entries of a run that has ended anew: at other prices they are other rows. Raises StoreError."""
 

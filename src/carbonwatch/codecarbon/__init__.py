@@ -1,0 +1,369 @@
+"""CodeCarbon's names on our tracker: the only folder that knows its parameters, variables, files and classes.
+
+Names, parameters and meanings are those that CodeCarbon 3.3.2 documents. What differs on purpose stands in
+docs/how-to/switch-from-codecarbon.md. Nothing heavy is imported until a tracker is made.
+"""
+
+from __future__ import annotations
+
+import atexit
+import weakref
+from collections.abc import Callable
+
+from carbonwatch.codecarbon import parameters
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar, overload
+
+    from carbonwatch.codecarbon.data import EmissionsData, TaskEmissionsData
+    from carbonwatch.codecarbon.outputs import Handlers
+    from carbonwatch.model import Domain, Run, State
+    from carbonwatch.sampler import Sampler
+    from carbonwatch.tracker import Task
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
+# not in CodeCarbon's file of tasks, nor of use there
+_NOT_OF_TASKS = ("experiment_id", "region", "longitude", "latitude", "pue", "wue", "state")
+_TASKS_AT_ONCE = 100  # rows of ended tasks that are held back, so that not each costs a write
+
+
+class EmissionsTracker:
+    """CodeCarbon's tracker: `start()`, then `stop()` gives kg CO2e and writes a row to emissions.csv.
+
+    Takes CodeCarbon's parameters (an unknown one raises SettingsError, a ValueError, here and not later), by name or,
+    as there, in their order. The headline is the whole machine, as there; `tracking_mode="process"` makes it the
+    program's own share.
+    """
+
+    def __init__(
+        self,
+        project_name: str | None = None,
+        measure_power_secs: float | None = None,
+        *others: Any,
+        meters: Sampler | None = None,  # carbonwatch.testing's, in tests of what is built on this
+        **named: Any,
+    ):
+        given = parameters.given(parameters.by_name((project_name, measure_power_secs, *others), named))
+        self._tracker = parameters.make_tracker(given, meters)
+        self._experiment_name = parameters.experiment_name(given)
+        self._live_interval_s = parameters.live_interval_s(given)
+        self._handlers = self._hand_to(parameters.handlers(given))
+        self._meters = meters
+        self._open: list[tuple[str, Task]] = []
+        self._begun = 0  # tasks
+        self._ended: list[TaskEmissionsData] = []
+        self._unwritten: list[dict[str, Any]] = []  # rows of ended tasks
+
+    def __enter__(self) -> EmissionsTracker:
+        self.start()
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
+        from carbonwatch.tracker import outcome
+
+        self._stop(outcome(error))
+
+    def start(self) -> None:
+        """Begins to measure. Does nothing if it has begun already."""
+        if self in _running:
+            return
+        self._tracker.start()
+        _running.add(self)
+        if self._handlers and self._live_interval_s:
+            self._handlers.tell_live(lambda: self.final_emissions_data, self._live_interval_s)
+
+    def stop(self) -> float | None:
+        """Ends the run, writes it, and gives kg of CO2e. Later calls give the same; a forked child gets None."""
+        return self._stop("finished")
+
+    def flush(self) -> float | None:
+        """Writes a row of all there is so far, goes on, and gives its kg of CO2e."""
+        run = self._tracker.flush()
+        if not self._tracker.here or not run.started_ns:
+            return None
+        if run.state == "running":
+            self._tracker.export(run)
+            self._write_tasks()
+            self._hand_out(run)
+        return _kg(run)
+
+    def start_task(self, task_name: str | None = None) -> None:
+        """Begins a part of the run; starts the tracker if it has not started."""
+        self.start()
+        self._begun += 1
+        name = task_name or f"task-{self._begun}"
+        self._open.append((name, self._tracker.start_task(name)))
+
+    def stop_task(self, task_name: str | None = None) -> EmissionsData | None:
+        """Ends a part of the run (the latest begun, of that name if one is given), and gives what it alone used."""
+        found = next((pair for pair in reversed(self._open) if task_name in (None, pair[0])), None)
+        if found is None:
+            named = f"called {task_name!r} " if task_name else ""
+            _log().warning("no task %sis open, so none was ended", named)
+            return None
+        import time
+
+        from carbonwatch.codecarbon.data import EmissionsData, TaskEmissionsData
+        from carbonwatch.exporters import emissions_csv
+
+        self._open.remove(found)
+        run = self._tracker.stop_task(found[1])
+        data = EmissionsData.of(run, timestamp=emissions_csv.timestamp(time.time_ns()))
+        if self._handlers:
+            self._ended.append(TaskEmissionsData.of(found[0], data))
+        self._unwritten.append({"task_name": found[0], **data.values})
+        if len(self._unwritten) >= _TASKS_AT_ONCE:
+            self._write_tasks()
+        return data
+
+    @property
+    def run(self) -> Run:
+        """The run as carbonwatch knows it, with quality, intervals and shares."""
+        return self._tracker.run
+
+    @property
+    def run_id(self) -> str:
+        """The run's id, as in emissions.csv and in the store."""
+        return self._tracker.id
+
+    @property
+    def final_emissions(self) -> float:
+        """kg of CO2e so far; after `stop()`, of the whole run."""
+        return _kg(self.run)
+
+    @property
+    def final_emissions_data(self) -> EmissionsData:
+        """The row of emissions.csv, as an object."""
+        from carbonwatch.codecarbon.data import EmissionsData
+
+        return EmissionsData.of(self.run)
+
+    def service_shutdown(self, signum: int, frame: object) -> None:
+        """A handler of signals that ends the run: `signal.signal(signal.SIGTERM, tracker.service_shutdown)`."""
+        self.stop()
+
+    def get_detected_hardware(self) -> dict[str, Any]:
+        """RAM, CPU and GPU of this machine, as far as they can be seen."""
+        from carbonwatch import environment
+        from carbonwatch._version import __version__
+        from carbonwatch.exporters import emissions_csv
+
+        settings = self._tracker.settings
+        facts = environment.facts(settings, __version__)
+        gpus = [domain for domain in self._domains() if domain.component == "gpu"]
+        return {
+            "ram_total_size": facts["ram_total_gb"],
+            "cpu_count": facts["cpu_count"],
+            "cpu_physical_count": _sockets(settings.path_sysfs),
+            "cpu_model": facts["cpu_model"],
+            "gpu_count": len(gpus),
+            "gpu_model": emissions_csv.models(gpus),
+            "gpu_ids": list(settings.gpus) or None,
+        }
+
+    def _domains(self) -> tuple[Domain, ...]:
+        from carbonwatch import sampler
+
+        if self._meters is not None:
+            return self._meters.domains
+        shared = sampler.share(self._tracker.settings)
+        try:
+            return shared.domains
+        finally:
+            sampler.release(shared)
+
+    def _hand_to(self, handlers: list[Any]) -> Handlers | None:
+        if not handlers:
+            return None
+        from carbonwatch.codecarbon.outputs import Handlers
+
+        return Handlers(handlers, self._experiment_name)
+
+    def _stop(self, state: State) -> float | None:
+        while self._open:
+            self.stop_task()
+        run = self._tracker.stop(state)
+        if not self._tracker.here:
+            return None
+        if not run.started_ns:
+            _log().warning("stop() came before start(), so nothing was measured")
+            return None
+        self._write_tasks()
+        self._hand_out(run)
+        if self._handlers:
+            self._handlers.end()
+        _running.discard(self)
+        return _kg(run)
+
+    def _write_tasks(self) -> None:
+        """Tasks have a file of their own beside the runs'."""
+        rows, self._unwritten = self._unwritten, []
+        settings = self._tracker.settings
+        if not rows or not self._tracker.here or "emissions_csv" not in settings.exporters:
+            return
+        from carbonwatch.codecarbon.outputs import tasks_path
+        from carbonwatch.exporters import emissions_csv
+
+        columns = ("task_name", *(name for name in emissions_csv.COLUMNS if name not in _NOT_OF_TASKS))
+        path = tasks_path(settings.output_dir, self._experiment_name, self._tracker.id)
+        try:
+            emissions_csv.write(path, columns, rows)
+        except OSError as error:
+            _log().warning("the tasks could not be written (%s); their results are still returned", error)
+
+    def _hand_out(self, run: Run) -> None:
+        """Totals, and what came since the last time, to each handler."""
+        if self._handlers:
+            from carbonwatch.codecarbon.data import EmissionsData
+
+            self._handlers.tell(EmissionsData.of(run), list(self._ended))
+
+
+_running: weakref.WeakSet[EmissionsTracker] = weakref.WeakSet()
+
+
+@atexit.register
+def _stop_all() -> None:
+    """A program that ends without `stop()` keeps its tasks' rows too."""
+    for tracker in list(_running):
+        tracker.stop()
+
+
+class OfflineEmissionsTracker(EmissionsTracker):
+    """The same, where the place is given: country_iso_code ("FRA"), region, or cloud_provider and cloud_region."""
+
+
+class TaskEmissionsTracker:
+    """A part of a run as a context manager: `with TaskEmissionsTracker("load", tracker=tracker): ...`."""
+
+    def __init__(self, task_name: str, tracker: EmissionsTracker | None = None, **named: Any) -> None:
+        self.task_name = task_name
+        self._owned = tracker is None
+        self.tracker = tracker or EmissionsTracker(**named)
+        self.emissions_data: EmissionsData | None = None
+
+    def __enter__(self) -> TaskEmissionsTracker:
+        self.tracker.start_task(self.task_name)
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.emissions_data = self.tracker.stop_task(self.task_name)
+        if self._owned:
+            self.tracker.__exit__(kind, error, trace)
+
+
+if TYPE_CHECKING:
+
+    @overload
+    def track_emissions(fn: F) -> F: ...
+
+    @overload
+    def track_emissions(
+        fn: str | None = None, *others: Any, offline: bool = False, **named: Any
+    ) -> Callable[[F], F]: ...
+
+
+def track_emissions(
+    fn: Callable[..., Any] | str | None = None, *others: Any, offline: bool = False, **named: Any
+) -> Any:
+    """Measures each call of a function, coroutine function or generator function, as `EmissionsTracker` does.
+
+    Works with and without arguments. The function's value and exceptions are its own.
+    """
+    function = fn if callable(fn) else None
+    named = parameters.by_name(others if function else (fn, *others), named)
+    parameters.refuse_unknown(named)
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        tracked = OfflineEmissionsTracker if offline else EmissionsTracker
+        return _wrapper(function, lambda: tracked(**named))
+
+    return decorate if function is None else decorate(function)
+
+
+if TYPE_CHECKING:
+
+    @overload
+    def track_task_emissions(fn: F) -> F: ...
+
+    @overload
+    def track_task_emissions(
+        fn: None = None, tracker: EmissionsTracker | None = None, task_name: str = ""
+    ) -> Callable[[F], F]: ...
+
+
+def track_task_emissions(
+    fn: Callable[..., Any] | None = None, tracker: EmissionsTracker | None = None, task_name: str = ""
+) -> Any:
+    """Measures each call of a function as a task of a tracker, or of one of its own."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        name = task_name or function.__name__
+        return _wrapper(function, lambda: TaskEmissionsTracker(name, tracker))
+
+    return decorate if fn is None else decorate(fn)
+
+
+def _wrapper(
+    function: Callable[..., Any], tracker: Callable[[], EmissionsTracker | TaskEmissionsTracker]
+) -> Callable[..., Any]:
+    import functools
+    import inspect
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with tracker():
+            return function(*args, **kwargs)
+
+    @functools.wraps(function)
+    async def acall(*args: Any, **kwargs: Any) -> Any:
+        with tracker():
+            return await function(*args, **kwargs)
+
+    @functools.wraps(function)
+    def generate(*args: Any, **kwargs: Any) -> Any:
+        with tracker():
+            return (yield from function(*args, **kwargs))
+
+    @functools.wraps(function)
+    async def agenerate(*args: Any, **kwargs: Any) -> Any:
+        with tracker():
+            inner = function(*args, **kwargs)
+            try:
+                sent = None
+                while True:
+                    sent = yield await inner.asend(sent)
+            except StopAsyncIteration:
+                return
+            finally:
+                await inner.aclose()
+
+    if inspect.isasyncgenfunction(function):
+        return agenerate
+    if inspect.iscoroutinefunction(function):
+        return acall
+    return generate if inspect.isgeneratorfunction(function) else call
+
+
+def _kg(run: Run) -> float:
+    """The run's kg of CO2e; NaN where nothing was metered."""
+    return run.emissions_g / 1000 if run.entries else float("nan")
+
+
+def _sockets(path_sysfs: str) -> int | None:
+    """How many processors the machine has, of any number of cores each; None where Linux does not tell."""
+    import glob
+
+    found = set()
+    for path in glob.glob(f"{path_sysfs}/devices/system/cpu/cpu[0-9]*/topology/physical_package_id"):
+        with open(path, encoding="ascii") as file:
+            found.add(file.read())
+    return len(found) or None
+
+
+def _log() -> Any:
+    import logging
+
+    return logging.getLogger(__name__)
