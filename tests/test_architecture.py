@@ -20,10 +20,10 @@ LAYERS = """
     cpunames
     hardware cloudinstances powermodel embodied plugs calibration
     settings
-    sensors activity grid location environment attribution ledger
+    sensors activity grid location environment attribution ledger prediction
     sampler store reports exporters pricing
     tracker
-    codecarbon calculator estimate benchmark profiler distributed testing
+    codecarbon calculator estimate training benchmark profiler distributed testing
     __init__
     integrations dashboard server
     cli

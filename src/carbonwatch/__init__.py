@@ -33,12 +33,17 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from carbonwatch.estimate import PowerEstimate, estimate_power
+    from carbonwatch.ledger import totals
     from carbonwatch.model import Run
+    from carbonwatch.reports import render
     from carbonwatch.tracker import Measurement, measure
+    from carbonwatch.training import Forecast, Training
+    from carbonwatch.units import human_energy, human_mass
 
 __all__ = [
     "CarbonwatchError",
     "EmissionsTracker",
+    "Forecast",
     "GridUnavailable",
     "Measurement",
     "OfflineEmissionsTracker",
@@ -49,11 +54,16 @@ __all__ = [
     "SettingsError",
     "StoreError",
     "TaskEmissionsTracker",
+    "Training",
     "Unavailable",
     "__version__",
     "estimate_power",
+    "human_energy",
+    "human_mass",
     "install_as_codecarbon",
     "measure",
+    "render",
+    "totals",
     "track_emissions",
     "track_task_emissions",
 ]
@@ -77,8 +87,12 @@ _HOMES = {
         "Unavailable",
     ),
     "estimate": ("PowerEstimate", "estimate_power"),
+    "ledger": ("totals",),
     "model": ("Run",),
+    "reports": ("render",),
     "tracker": ("Measurement", "measure"),
+    "training": ("Forecast", "Training"),
+    "units": ("human_energy", "human_mass"),
 }
 
 
