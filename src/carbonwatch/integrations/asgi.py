@@ -97,6 +97,11 @@ def _declared(scope: Scope, routes: Iterable[Any]) -> str:
     for each in routes:
         found, child = each.matches(scope)
         if found.name == "FULL":
-            inner = getattr(each, "routes", None) or ()
-            return str(each.path) + _declared({**scope, **child}, inner)
+            return getattr(each, "path", "") + _declared({**scope, **child}, _inside(each))
     return ""
+
+
+def _inside(route: Any) -> Iterable[Any]:
+    """Routes of what is mounted there, or, in FastAPI, of a router that is included."""
+    included = getattr(route, "effective_candidates", None)
+    return included() if included else getattr(route, "routes", None) or ()

@@ -48,23 +48,23 @@ class Measured(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc] # sciki
     def _inner(self) -> Any:
         return getattr(self, "estimator_", self.estimator)
 
-    @available_if(_has("predict"))
+    @available_if(_has("predict"))  # type: ignore[untyped-decorator]
     def predict(self, x: Any, **parameters: Any) -> Any:
         return self.estimator_.predict(x, **parameters)
 
-    @available_if(_has("predict_proba"))
+    @available_if(_has("predict_proba"))  # type: ignore[untyped-decorator]
     def predict_proba(self, x: Any, **parameters: Any) -> Any:
         return self.estimator_.predict_proba(x, **parameters)
 
-    @available_if(_has("decision_function"))
+    @available_if(_has("decision_function"))  # type: ignore[untyped-decorator]
     def decision_function(self, x: Any) -> Any:
         return self.estimator_.decision_function(x)
 
-    @available_if(_has("transform"))
+    @available_if(_has("transform"))  # type: ignore[untyped-decorator]
     def transform(self, x: Any) -> Any:
         return self.estimator_.transform(x)
 
-    @available_if(_has("score"))
+    @available_if(_has("score"))  # type: ignore[untyped-decorator]
     def score(self, x: Any, y: Any = None, **parameters: Any) -> Any:
         return self.estimator_.score(x, y, **parameters)
 

@@ -23,6 +23,9 @@ except ImportError as error:
 class tqdm(plain):  # type: ignore[misc] # noqa: N801 - tqdm's own name, and it has no types
     """tqdm's bar; `carbon` are carbonwatch's settings, a wrong one of which raises SettingsError."""
 
+    # a setting that makes no sense leaves a bar that was never made, and tqdm closes that too
+    _measures, disable = False, True
+
     def __init__(self, *args: Any, carbon: dict[str, Any] | None = None, **kwargs: Any) -> None:
         self.measurement = carbonwatch.measure(kwargs.get("desc"), **(carbon or {}))
         self._measures = not kwargs.get("disable")
