@@ -38,7 +38,7 @@ def lightning() -> tuple[Step, Step]:
     from carbonwatch.integrations.lightning import CarbonCallback
 
     callback = CarbonCallback(budget_g=1e9, **QUIET)
-    strategy = SimpleNamespace(reduce_boolean_decision=lambda decision, all: decision)  # noqa: A002
+    strategy = SimpleNamespace(reduce_boolean_decision=lambda decision, **_: decision)
     trainer = SimpleNamespace(world_size=1, max_epochs=10**6, current_epoch=0, should_stop=False, strategy=strategy)
     module = SimpleNamespace(log_dict=lambda *_, **__: None)
     callback.on_fit_start(trainer, module)
