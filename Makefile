@@ -42,6 +42,6 @@ $(READY): pyproject.toml
 	@echo "Setting up $(VENV) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --editable '.[examples]' --group dev
+	@$(BIN)/python -m pip install --quiet --editable '.[examples]' --group dev --group frameworks
 	@command -v cc >/dev/null || command -v gcc >/dev/null || $(BIN)/python -m pip install --quiet ziglang
 	@touch $@

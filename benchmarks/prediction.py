@@ -8,6 +8,7 @@ Synthetic epochs are of several kinds, seeded; real ones train scikit-learn's di
 from __future__ import annotations
 
 import argparse
+import os
 import random
 from collections.abc import Callable, Sequence
 
@@ -90,7 +91,7 @@ def real(trainings: int) -> list[Series]:
         training = carbonwatch.Training("prediction", store="none")
         with training:
             for _ in range(12):
-                for _ in range(3):
+                for _ in range(10):
                     network.partial_fit(data.data, data.target, classes=range(10))
                 training.end_epoch()
         found.append([epoch.energy_j for epoch in training.done])
@@ -102,6 +103,7 @@ def main() -> None:
     parser.add_argument("--trainings", type=int, default=2000, help="of each synthetic kind")
     parser.add_argument("--real", type=int, default=12, help="real trainings")
     args = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that wait for each other are the machine's noise
     kinds = synthetic(args.trainings)
     if args.real:
         kinds["real"] = real(args.real)

@@ -15,7 +15,7 @@ from carbonwatch.model import Figure
 
 # relative standard deviations believed before anything is seen, and how many epochs that belief weighs
 _NOISE, _NOISE_WEIGHT = 0.06, 3.0
-_DRIFT, _DRIFT_WEIGHT = 0.11, 4.0
+_DRIFT, _DRIFT_WEIGHT = 0.14, 4.0
 _FIRST_ALONE = 0.4  # of the rest's mean, where only the first epoch, which warms up, is known
 _WINDOW = 8  # the pace is that of the latest epochs: so many, or half of them if those are more
 # Student's t, 95 % point, for 3, 4, … degrees of freedom

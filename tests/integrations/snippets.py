@@ -25,7 +25,7 @@ def run(folder: Path, before: str, code: str, answer: str, **environ: str) -> An
     """What `answer`, an expression, is after the code has run."""
     program = folder / "program.py"
     program.write_text(f"{before}\n{code}\nimport json as _json\nprint(_json.dumps({answer}))\n", encoding="utf-8")
-    return json.loads(output([sys.executable, program.name], folder, **environ).splitlines()[-1])
+    return json.loads(output([sys.executable, program.name], folder, 0, **environ).splitlines()[-1])
 
 
 def output(command: list[str], folder: Path, code: int = 0, **environ: str) -> str:
