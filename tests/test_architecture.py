@@ -53,6 +53,7 @@ UNITLESS |= {"value", "low", "high", "scale", "own", "busy", "reserved", "latitu
 UNITLESS |= {"seconds", "watts", "wue"}  # a unit itself; and everybody's name for litres per kWh
 UNITLESS |= {"load", "concentration", "concentrated", "uneven", "dynamic", "residual", "vcpus", "sockets", "threads"}
 UNITLESS |= {"hardware_sockets", "hardware_cores", "hardware_threads", "hardware_vcpus"}
+UNITLESS |= {"metrics"}  # of a log: each of its names has its own
 UNITLESS |= {"lo95", "lo80", "hi80", "hi95", "a", "b"}  # ends of a value's interval, and a line's terms: P = a + b * x
 # their names, whole
 CODECARBON = {"measure_power_secs"}

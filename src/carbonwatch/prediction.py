@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from carbonwatch.model import Figure
 
 # relative standard deviations believed before anything is seen, and how many epochs that belief weighs
-_NOISE, _NOISE_WEIGHT = 0.06, 3.0
+_NOISE, _NOISE_WEIGHT = 0.1, 3.0
 _DRIFT, _DRIFT_WEIGHT = 0.14, 4.0
 _FIRST_ALONE = 0.4  # of the rest's mean, where only the first epoch, which warms up, is known
 _WINDOW = 8  # the pace is that of the latest epochs: so many, or half of them if those are more
