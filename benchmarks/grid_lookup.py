@@ -29,7 +29,11 @@ CASES = {
     "TZ=America/New_York": ("", {"TZ": "America/New_York"}),
     "nothing": ("", {"TZ": "UTC"}),
     "at=45.7,4.8": ("at='45.7,4.8'", {}),
+    "at=-77.8,166.7": ("at='-77.8,166.7'", {}),  # far from any town: the widest search
+    "at=51.5,7.2": ("at='51.5,7.2'", {}),  # where towns are many
     "place=Lyon, France": ("place='Lyon, France'", {}),
+    "place=sao paulo": ("place='sao paulo'", {}),
+    "place=Mailand": ("place='Mailand'", {}),
 }
 PROGRAM = """
 import time

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbonwatch.ledger import SLOT_NS, Book, end_ns, enter, fold, fold_into, reprice
+from carbonwatch.ledger import SLOT_NS, Book, at, end_ns, enter, fold, fold_into, prices, reprice
 from carbonwatch.model import Domain, Entry, Part, Run, Series, Slot, SlotKind, Usage, Work
 from carbonwatch.testing import intensity
 
@@ -43,6 +43,13 @@ def entry(start_ns: int = 0, task: str = "", domain: Domain = CPU, machine_j: fl
 
 def kind(entry: Entry) -> tuple[str, str, str, int]:
     return entry.task, entry.usage.domain.id, entry.intensity.zone, entry.start_ns // SLOT_NS
+
+
+def test_a_part_of_a_run_takes_the_price_that_the_run_has_for_its_task_domain_and_hour() -> None:
+    whole = Run("id", "p", "machine", "finished", 0, 2.0, (entry(zone=1), entry(task="load", zone=1), entry(SLOT_NS)))
+    part = (entry(5, task="load"), entry(SLOT_NS + 5, task="load"))
+
+    assert at(prices(whole), part) == (entry(5, task="load", zone=1), entry(SLOT_NS + 5, task="load"))
 
 
 @given(st.lists(entries, max_size=30))

@@ -1,19 +1,21 @@
 """Says where the table of time zones and a release of tzdata differ.
 
-    python tools/check_timezones.py /usr/share/zoneinfo/zone.tab
+    python -m tools.check_timezones [/usr/share/zoneinfo/zone.tab]
 
-zone.tab comes with tzdata (iana.org/time-zones, public domain). It has one country for each zone; never take
-zone1970.tab, where Brussels is Luxembourg's, too. Which state and grid a zone is in, tzdata does not know: write the
-lines by hand.
+zone.tab comes with tzdata (iana.org/time-zones, public domain), and IANA is asked for it where no file is given. It
+has one country for each zone; never take zone1970.tab, where Brussels is Luxembourg's, too. Which state and grid a
+zone is in, tzdata does not know: write the lines by hand.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from carbonwatch import tables
+from tools import published
+
+URL = "https://data.iana.org/time-zones/tzdb/zone.tab"
 
 
 def differences(zone_tab: Iterable[str]) -> Iterator[str]:
@@ -36,5 +38,4 @@ def _zone(line: str) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
-    with Path(sys.argv[1]).open(encoding="utf-8") as file:
-        print(*differences(file), sep="\n")
+    print(*differences(published.text(*(sys.argv[1:] or [URL])).splitlines()), sep="\n")

@@ -1,6 +1,6 @@
 """Makes what `carbonwatch grid update` fetches: grid-tables.zip and its SHA-256, of the tables as they are here.
 
-python tools/pack_tables.py 2027-05-01 dist
+python -m tools.pack_tables 2027-05-01 dist
 
 Both files go into the release. The day is the edition's name: every intensity from it says so.
 """

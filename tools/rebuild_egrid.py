@@ -1,22 +1,20 @@
 """Brings the US rows up to date, from EPA's eGRID: states, subregions and the country.
 
-    python tools/rebuild_egrid.py egrid_st.csv egrid_sr.csv
+    python -m tools.rebuild_egrid egrid_st.csv egrid_sr.csv
 
-Save the sheets ST and SR of EPA's workbook (epa.gov/egrid, "eGRID data file", US public domain) as CSV. In each, a row
-of long names stands above the row of short ones (PSTATABB, STC2ERTA; SUBRGN, SRC2ERTA); rates are in lb/MWh. Read the
-difference before you commit it, and mend RELEASE below and SOURCES.md.
+Save the sheets ST and SR of EPA's workbook (epa.gov/egrid, "eGRID data file", US public domain) as CSV; EPA gives no
+other form of them. In each, a row of long names stands above the row of short ones (PSTATABB, STC2ERTA; SUBRGN,
+SRC2ERTA); rates are in lb/MWh. Read the difference before you commit it, and mend RELEASE below and SOURCES.md.
 """
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from carbonwatch import tables
+from tools import published
 
-DATA = Path(tables.BUNDLED)
 RELEASE, YEAR = "EPA eGRID2023 rev2 (2025-06-12)", "2023"
 G_PER_KWH_OF_LB_PER_MWH = 0.45359237
 Rates = dict[str, float]
@@ -50,20 +48,12 @@ def _renewed(row: Mapping[str, str], found: Rates, rate: str) -> dict[str, str]:
     return {**row, **figures, "year": YEAR, "source": f"{RELEASE} {rate}"}
 
 
-def write(table: str, rows: list[dict[str, str]]) -> None:
-    with (DATA / f"{table}.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def main(states: str, subregions: str) -> None:
     for table, path, key, rate in (
         ("subnational", states, "PSTATABB", "STC2ERTA"),
         ("us_egrid_subregions", subregions, "SUBRGN", "SRC2ERTA"),
     ):
-        with Path(path).open(encoding="utf-8-sig", newline="") as file:
-            write(table, renewed(table, rates(csv.reader(file), key, rate), rate))
+        published.write(table, renewed(table, rates(published.sheet(path), key, rate), rate))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""Brings the tables of countries and grid zones up to date, from files that somebody has downloaded.
+"""Brings the tables of countries and grid zones up to date.
 
-    python tools/rebuild_grid.py owid-energy-data.csv yearly_2026.json yearly_2025.json yearly_2024.json
+    python -m tools.rebuild_grid                              countries
+    python -m tools.rebuild_grid 2026 2025 2024               and zones: the years to show, newest first
+    python -m tools.rebuild_grid owid-energy-data.csv yearly_2026.json        from files
 
-The first is Our World in Data's energy table (github.com/owid/energy-data, CC BY 4.0), whose power is Ember's; the
-others are Electricity Maps' yearly means in CO2.js, newest first (github.com/thegreenwebfoundation/co2.js,
+Countries are from Our World in Data's energy table (github.com/owid/energy-data, CC BY 4.0), whose power is Ember's;
+zones from Electricity Maps' yearly means in CO2.js (github.com/thegreenwebfoundation/co2.js,
 data/output/electricity-maps, ODbL 1.0). Read the difference before you commit it, and mend the dates in SOURCES.md, in
 the zones' LICENSE.txt and in EMBER below. Assumptions stay as they are, and so do classes of quality, except that what
 is more than two years old becomes C.
@@ -11,16 +13,18 @@ is more than two years old becomes C.
 
 from __future__ import annotations
 
-import csv
-import json
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import PurePosixPath
 
 from carbonwatch import tables
+from tools import published
 
-DATA = Path(tables.__file__).parent / "data"
+OWID = "https://raw.githubusercontent.com/owid/energy-data/master/owid-energy-data.csv"
+ZONES = (
+    "https://raw.githubusercontent.com/thegreenwebfoundation/co2.js/main/data/output/electricity-maps/yearly_{}.json"
+)
 EMBER = "Ember Yearly Electricity Data 2026-04-21 via Our World in Data"
 # rows that have no ISO code there
 NAMES = {"world": "World", "europe": "Europe", "XK": "Kosovo"}
@@ -78,18 +82,13 @@ def zones(years: Mapping[str, Mapping[str, Mapping[str, Mapping[str, int]]]]) ->
     return found
 
 
-def write(table: str, rows: list[dict[str, str]]) -> None:
-    with (DATA / f"{table}.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def main(owid: str, *yearly: str) -> None:
-    with Path(owid).open(encoding="utf-8", newline="") as file:
-        write("countries", countries(csv.DictReader(file)))
+def main(*words: str) -> None:
+    owid = next((word for word in words if word.endswith(".csv")), OWID)
+    yearly = [ZONES.format(word) if word.isdigit() else word for word in words if word != owid]
+    published.write("countries", countries(published.table(owid)))
     if yearly:
-        write("zones_electricitymaps", zones({Path(f).stem[-4:]: json.loads(Path(f).read_text()) for f in yearly}))
+        years = {PurePosixPath(where).stem[-4:]: published.document(where) for where in yearly}
+        published.write("zones_electricitymaps", zones(years))
 
 
 if __name__ == "__main__":

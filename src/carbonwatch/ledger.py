@@ -21,6 +21,7 @@ _ENOUGH = 0.99
 
 Key = tuple[str, str, Intensity, int]
 Book = dict[Key, Entry]
+Prices = dict[tuple[str, str, int], Intensity]  # task, domain and hour -> its price
 
 
 def enter(
@@ -60,6 +61,16 @@ def reprice(run: Run, *known: Series) -> Run:
     return replace(run, entries=tuple(_repriced(entry, priced) for entry in run.entries))
 
 
+def prices(run: Run) -> Prices:
+    """What each task, domain and hour of a run is priced at."""
+    return {_of_hour(entry): entry.intensity for entry in run.entries}
+
+
+def at(known: Prices, entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Entries of a part of that run, each at the price that the whole has for it."""
+    return tuple(replace(entry, intensity=known.get(_of_hour(entry), entry.intensity)) for entry in entries)
+
+
 def is_by_hand(intensity: Intensity) -> bool:
     """Whether the user gave it: such a price stays."""
     return intensity.basis in ("given", "mix")
@@ -96,6 +107,10 @@ def _slots_of(entry: Entry, series: Series, starts: list[int]) -> list[Slot]:
     first, last = bisect_right(starts, entry.start_ns) - 1, bisect_right(starts, end_ns(entry) - 1)
     slots = series.slots[max(0, first) : last]
     return [slot for slot in slots if slot.end_ns > entry.start_ns and slot.kind != "forecast"]
+
+
+def _of_hour(entry: Entry) -> tuple[str, str, int]:
+    return entry.task, entry.usage.domain.id, entry.start_ns // SLOT_NS
 
 
 def _both(first: Entry, second: Entry) -> Entry:

@@ -6,6 +6,7 @@ What goes wrong becomes a note of the run and one log line; the yearly figure st
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -59,8 +60,8 @@ def reprice(run: Run, settings: Settings, *, insist: bool = False, now_ns: int |
     return _noted(_with_marginal(ledger.reprice(run, *averages), bare, marginals), notes)
 
 
-def reprice_in_time(run: Run, settings: Settings) -> Run:
-    """The same within the setting `grid_timeout_s`, whatever the sources do: they are asked beside this thread."""
+def reprice_in_time(run: Run, settings: Settings, within_s: float | None = None) -> Run:
+    """The same within a time, or the setting `grid_timeout_s`, whatever the sources do: another thread asks them."""
     done: list[Run] = []
     thread = threading.Thread(
         target=lambda: done.append(reprice(run, settings)), name="carbonwatch-pricing", daemon=True
@@ -69,7 +70,7 @@ def reprice_in_time(run: Run, settings: Settings) -> Run:
         thread.start()
     except RuntimeError:  # the interpreter is about to end, and lets none begin
         return _late(run, "there was no time left to ask for it")
-    thread.join(settings.grid_timeout_s)
+    thread.join(settings.grid_timeout_s if within_s is None else within_s)
     return done[0] if done else _late(run, f"the sources took longer than {settings.grid_timeout_s:g} s")
 
 
@@ -87,8 +88,8 @@ def known(
     now_ns = time.time_ns() if now_ns is None else now_ns
     end_ns = max(start_ns + 1, min(end_ns, now_ns))
     cache = Cache(folder(settings))
-    where = (place.cloud, place.subdivision, place.country, *place.candidates)
-    key = "/".join((name, settings.boundary, *(part or "" for part in where)))
+    source = _source(name)
+    key = "/".join((name, settings.boundary, _where(source, place)))
     found = cache.find(key, start_ns, end_ns, now_ns)
     if found is not None and not (insist and any(slot.kind != "measured" for slot in found.slots)):
         return found
@@ -98,7 +99,7 @@ def known(
             raise GridUnavailable(f"{name} had no answer a moment ago, and is left alone for a while.")
         return part
     try:
-        series = _settled(_source(name)(place, start_ns, end_ns, settings), now_ns)
+        series = _settled(source(place, start_ns, end_ns, settings), now_ns)
     except NoAnswer:
         cache.failed(name, now_ns)
         raise
@@ -119,6 +120,13 @@ def _source(name: str) -> Callable[..., Series]:
 
         return marginal
     return plugins.load("grid", name)
+
+
+def _where(source: Callable[..., Series], place: Place) -> str:
+    """The source's zone of a place; of one that has no zones, or none there, all that is known of the place."""
+    zone_of = getattr(sys.modules.get(getattr(source, "__module__", "")), "zone", None)
+    zone = zone_of(place) if callable(zone_of) else None
+    return zone or "/".join(part or "" for part in (place.cloud, place.subdivision, place.country, *place.candidates))
 
 
 def _by_the_year(entry: Entry) -> Entry:

@@ -305,8 +305,8 @@ class Settings:
             missing = [name for name in needed if source in self.grid and not getattr(self, name)]
             if missing:
                 raise SettingsError(
-                    f"grid is {self.grid!r}, and {source} answers no one without {' and '.join(missing)}. Set it in "
-                    f"the environment (CARBONWATCH_{missing[0].upper()}), or choose another source."
+                    f"grid is {', '.join(self.grid)}, and {source} answers no one without {' and '.join(missing)}. Set "
+                    f"it in the environment (CARBONWATCH_{missing[0].upper()}), or choose another source."
                 )
 
     def _check_outputs(self) -> None:

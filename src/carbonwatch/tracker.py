@@ -79,6 +79,7 @@ class Tracker:
         self._overhead_s = 0.0
         self._started_ns = 0
         self._final: Run | None = None
+        self._prices: ledger.Prices = {}  # those of the end, where they are others than at the start
         self._place, self._place_note, self._facts = Place(), "", dict(facts or {})
         self._search: Search | None = None  # where this machine is, asked of a network
         self._pue, self._wue = settings.pue or 1.0, settings.wue or 0.0
@@ -201,11 +202,13 @@ class Tracker:
         if self._final is None:
             return
         before = self._final
-        if self._search is not None:
+        until_s = time.monotonic() + self.settings.grid_timeout_s  # for all that is asked
+        if self._search is not None:  # first: the hours are those of the place that it finds
             self._final = self._move(self._final, self._search)
         if self.settings.grid:
-            self._final = self._priced(self._final)
+            self._final = self._priced(self._final, max(0.0, until_s - time.monotonic()))
         if self._final is not before:
+            self._prices, self._facts = ledger.prices(self._final), dict(self._final.facts)
             self._write_anew(self._final)
         self.export(self._final)
         if len(self._notes) > len(self._final.notes):
@@ -248,11 +251,11 @@ class Tracker:
         moved = replace(run, entries=tuple(entries), place=place, facts=self._facts, notes=tuple(self._notes))
         return replace(moved, pue=self._pue, wue_l_per_kwh=self._wue)
 
-    def _priced(self, run: Run) -> Run:
+    def _priced(self, run: Run, within_s: float) -> Run:
         """The run by its own hours, as far as the chosen sources know them in time."""
         from carbonwatch import pricing
 
-        priced = pricing.reprice_in_time(run, self.settings)
+        priced = pricing.reprice_in_time(run, self.settings, within_s)
         self._notes = dict.fromkeys(priced.notes)
         return priced
 
@@ -276,6 +279,13 @@ class Tracker:
         if not self._sampler.domains:
             self._note("Nothing could be metered on this machine: `carbonwatch doctor` says why.")
 
+    def _note_gpus(self) -> None:
+        """That there is none, where it is sure."""
+        tried = [why for name, why in self._sampler.missing.items() if name in _GPU_SENSORS]
+        metered = any(domain.component == "gpu" for domain in self._sampler.domains)
+        if tried and not metered and not any(why.remedy for why in tried):
+            self._facts = {**self._facts, "gpu_count": 0}
+
     def _note_what_was_made(self) -> None:
         """The machine, for the share of it that this run has."""
         from carbonwatch import embodied
@@ -294,13 +304,6 @@ class Tracker:
         if not known:
             self._note(f"What making a {machine.form} emits is not known: hardware_embodied_kg says it.")
         self._facts = {**self._facts, **known}
-
-    def _note_gpus(self) -> None:
-        """That there is none, where it is sure."""
-        tried = [why for name, why in self._sampler.missing.items() if name in _GPU_SENSORS]
-        metered = any(domain.component == "gpu" for domain in self._sampler.domains)
-        if tried and not metered and not any(why.remedy for why in tried):
-            self._facts = {**self._facts, "gpu_count": 0}
 
     def _open_journal(self) -> None:
         path = store.path(self.settings, self._environ)
@@ -371,6 +374,7 @@ class Tracker:
 
     def _as_run(self, task: Task | None = None) -> Run:
         lasted_s = (self._last.ns - self._first.ns) / 1e9
+        entries = (self._book if task is None else task.book).values()
         return Run(
             id=self.id,
             project=self.settings.project,
@@ -378,7 +382,7 @@ class Tracker:
             state="running" if self._state == "new" else self._state,
             started_ns=self._started_ns,
             duration_s=lasted_s if task is None else task.lasted_s(self._last),
-            entries=tuple((self._book if task is None else task.book).values()),
+            entries=ledger.at(self._prices, entries) if self._prices else tuple(entries),
             gaps=tuple(self._gaps),
             notes=tuple(self._notes),
             place=self._place,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,6 +61,59 @@ def test_what_is_kept_is_what_was_given_back(source: Source, tmp_path: Path) -> 
     )
 
 
+def test_a_task_is_priced_as_its_run_is(source: Source, tmp_path: Path) -> None:
+    answer(source, 123.0)
+    code = """
+t = tracker()
+with t:
+    with t.start_task("load") as load: time.sleep(0.12)
+for run in (load.run, t.run.only("load")):
+    print(run.covered, *{intensity.g_per_kwh for intensity in run.intensities})
+print(load.run.energy_j == t.run.only("load").energy_j)
+"""
+    ended = measured(code, tmp_path, source)
+
+    assert ended.said.splitlines() == ["1.0 123.0", "1.0 123.0", "True"], ended.errors
+
+
+def test_codecarbon_s_tasks_are_priced_as_their_run_is(source: Source, tmp_path: Path) -> None:
+    answer(source, 123.0)
+    code = """
+from carbonwatch import EmissionsTracker
+theirs = EmissionsTracker(country_2letter_iso_code="DE")
+for name in ("load", "load"):
+    theirs.start_task(name)
+    time.sleep(0.02)
+    theirs.stop_task(name)
+    theirs.flush()
+theirs.stop()
+"""
+    code += """
+from carbonwatch import TaskEmissionsTracker
+with TaskEmissionsTracker("alone", country_2letter_iso_code="DE", save_to_file=False) as alone: time.sleep(0.02)
+print(round(alone.emissions_data.carbon_intensity, 6))
+"""
+    ended = measured(code, tmp_path, source)
+    (path,) = tmp_path.glob("emissions_base_*.csv")
+    with path.open(newline="") as file:
+        tasks = list(csv.DictReader(file))
+
+    assert [task["task_name"] for task in tasks] == ["load", "load"]
+    assert [float(task["carbon_intensity"]) for task in tasks] == pytest.approx([123.0, 123.0])
+    assert ended.said.split() == ["123.0"], ended.errors
+
+
+def test_the_hours_are_those_of_the_place_that_the_network_tells(source: Source, tmp_path: Path) -> None:
+    answer(source, 123.0)
+    source.answer_as("/ip", "geojs")
+    urls = f"electricity_maps={source.url},ip={source.url}/ip"
+    place = {"CARBONWATCH_LOCATE": "ip", "CARBONWATCH_GRID_URLS": urls, "TZ": "UTC"}
+    ended = measured("with tracker(country=None): pass\n", tmp_path, source, **place)
+
+    assert [asked.query.get("zone") for asked in source.asked if asked.path != "/ip"][:1] == ["DE"]
+    assert (ended.run.place.country, ended.run.covered) == ("DE", 1.0)
+
+
 def test_nothing_is_asked_before_the_end(source: Source, tmp_path: Path) -> None:
     guard = """
 import sys
@@ -91,8 +145,9 @@ print(between_s, time.monotonic() - began_s - between_s)
     between_s, stop_s = map(float, ended.said.split())
 
     assert ended.status == 0
-    assert between_s < 0.6
-    assert 0.4 < stop_s < 1.2
+    # the source hangs for 30 s; a machine may stall for some
+    assert between_s < 10
+    assert 0.4 < stop_s < 10
     assert ended.run.state == "finished"
     assert ended.run.covered == 0.0
     assert any(f"`carbonwatch reprice {ended.run.id}`" in note for note in ended.run.notes)

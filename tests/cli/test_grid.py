@@ -46,8 +46,11 @@ def test_a_place_is_shown_with_all_that_says_what_its_figure_is(carbonwatch: Com
     [
         (("FR",), "FR"),
         (("Lyon, France",), "FR"),
+        (("New", "York"), "US-NY"),
+        (("Mailand",), "IT-NO"),
         (("--place", "Lyon, France"), "FR"),
         (("--at", "45.7,4.8"), "FR"),
+        (("--at", "-37.81,144.96"), "AU-VIC"),
         (("--cloud", "aws/eu-west-3"), "aws/eu-west-3"),
         (("US-CA",), "US-CA"),
         (("CAMX", "--boundary", "direct"), "US-CAMX"),
@@ -80,6 +83,8 @@ def test_a_cloud_region_has_its_overheads(carbonwatch: CommandLine) -> None:
         ("--at", "95,0"),
         ("FR", "--boundary", "direct"),
         ("--rank", "FR"),
+        ("--provider", "aws"),
+        ("",),
         ("--rank", "--top", "0"),
         ("FR", "--undo"),
         ("update", "--url", "file:///etc/passwd"),
@@ -110,6 +115,13 @@ def test_both_ends_of_a_ranking_are_shown(carbonwatch: CommandLine) -> None:
 
     assert [line.split()[0] for line in lines[1:6]] == ["1", "2", "…", "249", "250"]
     assert lines[3] == "… 246 between …"
+
+
+def test_direct_figures_are_ranked_by_state_where_countries_have_none(carbonwatch: CommandLine) -> None:
+    found = answer(carbonwatch, "--rank", "--boundary", "direct")
+
+    assert {each["boundary"] for each in found} == {"direct"}
+    assert {"US", "US-WV", "CA-QC", "AU-VIC", "CN-BJ"} <= {each["zone"] for each in found}
 
 
 def test_direct_figures_are_ranked_alone(carbonwatch: CommandLine) -> None:

@@ -1,22 +1,34 @@
 import json
+import subprocess
+import sys
+
+from carbonwatch.exporters.otel import check
+from carbonwatch.settings import Settings
+
+# a process of its own: a program's meter provider can be set once
+PROGRAM = """
 from dataclasses import replace
 
 from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from carbonwatch.exporters.otel import check, export
+from carbonwatch.exporters.otel import export
 from carbonwatch.settings import Settings
 from tests.exporters.runs import RUN
 
+reader = InMemoryMetricReader()
+metrics.set_meter_provider(MeterProvider([reader]))
+for run in (replace(RUN, state="running"), RUN, RUN):
+    export(run, Settings())
+print(reader.get_metrics_data().to_json())
+"""
+
 
 def test_a_run_s_figures_are_counted_once_it_has_ended() -> None:
-    reader = InMemoryMetricReader()
-    metrics.set_meter_provider(MeterProvider([reader]))
     check(Settings())
-    for run in (replace(RUN, state="running"), RUN, RUN):
-        export(run, Settings())
-    data = json.loads(reader.get_metrics_data().to_json())  # type: ignore[union-attr]
+    answer = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    data = json.loads(answer.stdout)
 
     (scope,) = data["resource_metrics"][0]["scope_metrics"]
     found = {

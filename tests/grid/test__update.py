@@ -80,7 +80,7 @@ def test_a_wrong_checksum_is_refused(tmp_path: Path, source: Source) -> None:
 
 
 def test_what_is_no_checksum_is_not_repeated(tmp_path: Path, source: Source) -> None:
-    assert "not 'no checksum'" in refused(tmp_path, publish(source, packed(), "\x00<html>"))
+    assert "what it should be is no SHA-256" in refused(tmp_path, publish(source, packed(), "\x00<html>"))
 
 
 def test_a_checksum_that_the_user_gives_comes_before_the_published_one(tmp_path: Path, source: Source) -> None:

@@ -118,6 +118,30 @@ def test_nothing_known_is_never_cleaner_than_the_world() -> None:
         assert find(place) == WORLD
 
 
+# ISO 3166-1 alpha-2, as tzdata's iso3166.tab has it
+ISO_3166 = """
+    AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ
+    CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO
+    FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE
+    JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO
+    MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW
+    PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM
+    TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
+"""
+
+
+def test_every_country_of_iso_3166_has_a_figure_of_its_own() -> None:
+    codes = ISO_3166.split()
+
+    assert len(codes) == 249
+    assert [find(Place(code)).zone for code in codes] == codes
+
+
+def test_every_town_of_the_tables_leads_to_a_figure_of_its_country() -> None:
+    for country, region in sorted({(town["country"], town["subdivision"]) for town in rows("towns")}):
+        assert find(Place(country, region or None)).zone == (region or country)
+
+
 def every_place() -> list[Place]:
     states = [Place(r["country"], r["code"]) for r in rows("subnational")]
     zones = [Place(r["country"], r["zone"]) for r in rows("zones_electricitymaps")]

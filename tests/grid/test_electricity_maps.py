@@ -101,6 +101,7 @@ def test_hours_to_come_are_a_forecast(source: Source) -> None:
     series = electricity_maps.series(DE, now_ns + HOUR_NS, now_ns + 3 * HOUR_NS, source.settings("electricity_maps"))
 
     assert paths(source) == ["forecast"]
+    assert source.asked[0].query["horizonHours"] == "6"
     assert [(slot.g_per_kwh, slot.kind) for slot in series.slots] == [(100.0, "forecast"), (200.0, "forecast")]
 
 

@@ -446,10 +446,14 @@ def test_a_point_near_a_border_may_be_on_either_side() -> None:
     assert (place.country, place.candidates) == ("CH", ("FR",))
 
 
-def test_a_point_in_a_country_of_many_grids_may_be_in_any_of_them() -> None:
-    place = locate(Settings(at="41.9,12.5"), {})
+def test_a_point_is_in_the_grid_zone_of_its_town() -> None:
+    assert locate(Settings(at="41.9,12.5"), {}) == Place("IT", "IT-CSO", evidence="setting at")
 
-    assert place.country == "IT"
+
+def test_where_a_region_of_two_grids_does_not_tell_a_point_may_be_in_any_of_the_country() -> None:
+    place = locate(Settings(at="43.11,12.39"), {})  # Perugia, in Umbria
+
+    assert (place.country, place.subdivision) == ("IT", None)
     assert "IT-SIC" in place.candidates
 
 
@@ -486,6 +490,8 @@ def test_a_place_may_have_any_name(name: str, place: Place) -> None:
     [
         ("Springfield", "there are 8 of that name. Say which: Springfield, US-MO; or"),
         ("Lyn, France", "Did you mean Lyon, FR or"),
+        ("Cologn", "Did you mean Köln, DE"),
+        ("Frnace", "Did you mean FR (France)?"),
         ("Lyon, Frace", "not 'Frace'"),
         ("", "Write a country"),
         (",", "Write a country"),

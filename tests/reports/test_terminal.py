@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carbonwatch.model import Gap, Place, Run, State
-from carbonwatch.reports import _figures, terminal
+from carbonwatch.reports import _figures, markdown, terminal
 from tests.reports import runs
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference" / "reports.md"
@@ -252,8 +252,8 @@ def test_a_share_is_nothing_or_all_only_if_it_is(share: float, text: str) -> Non
 def test_long_names_of_tasks_are_cut() -> None:
     run = runs.a_run(runs.entry(runs.usage(runs.GPU, 10.0), "漢" * 50))
 
-    assert "漢" * 17 + "…  " in terminal.render(run)
-    assert "漢" * 18 not in terminal.render(run)
+    assert "漢" * 16 + "…  " in terminal.render(run)
+    assert "漢" * 17 not in terminal.render(run)
 
 
 def test_a_contract_and_the_lines_have_lines_of_their_own() -> None:
@@ -271,9 +271,26 @@ def test_a_contract_and_the_lines_have_lines_of_their_own() -> None:
     assert not {"Lines", "Contract"} & set(dict(_figures.details(run)))
 
 
+def test_what_one_kilowatt_hour_more_causes_stands_beside_the_average_and_never_in_it() -> None:
+    run = runs.on_a_server()
+    facts = {**run.facts, "marginal_g_per_kwh": 450.0, "marginal_source": "WattTime"}
+    told = replace(run, facts=facts)
+
+    assert dict(_figures.details(told))["Marginal"] == [
+        "14 g CO2e by what one kilowatt-hour more makes the grid emit, 450 g; the figure above is by the average",
+        "WattTime",
+    ]
+    assert "Marginal" not in dict(_figures.details(run))
+    assert told.emissions_g == run.emissions_g
+    assert all("14 g CO2e by what one" in render(told) for render in (terminal.render, markdown.render))
+
+
 def test_what_is_not_known_is_not_known_by_a_contract_either() -> None:
     run = runs.not_split()
-    details = dict(_figures.details(replace(run, facts={**run.facts, "market_g_per_kwh": 20.0, "line_losses": 0.08})))
+    asked = {"market_g_per_kwh": 20.0, "line_losses": 0.08, "marginal_g_per_kwh": 450.0}
+    details = dict(_figures.details(replace(run, facts={**run.facts, **asked})))
+
+    assert details["Marginal"][0].startswith("unknown CO2e by what one")
 
     assert details["Lines"][0].startswith("unknown CO2e more")
     assert details["Contract"][0].startswith("unknown CO2e by your contract")

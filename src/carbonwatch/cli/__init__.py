@@ -100,10 +100,23 @@ def _command(argv: Sequence[str]) -> int:
     if first not in commands():
         raise UsageError(_no_such_command(first))
     try:
-        args = parser(first).parse_args(argv[1:])
+        args = parser(first).parse_args(_with_points(argv[1:]))
     except SystemExit as wanted_help:  # argparse has shown it
         return int(wanted_help.code or 0)
     return int(_module(first).main(args))
+
+
+def _with_points(argv: Sequence[str]) -> list[str]:
+    """The same with a point in the south as the option's value: argparse takes -23.5,-46.6 for an option."""
+    found: list[str] = []
+    for number, word in enumerate(argv):
+        if word == "--":
+            return [*found, *argv[number:]]
+        if found[-1:] == ["--at"] and word[:1] == "-" and word[1:2].isdigit():
+            found[-1] += f"={word}"
+        else:
+            found.append(word)
+    return found
 
 
 def _module(name: str) -> ModuleType:

@@ -7,6 +7,7 @@ into the user's data directory; `update --undo` removes them.
 
 Examples:
   carbonwatch grid FR
+  carbonwatch grid New York
   carbonwatch grid "Lyon, France"
   carbonwatch grid --cloud aws/eu-west-3 --json
   carbonwatch grid --at 45.7,4.8
@@ -45,11 +46,13 @@ _LABEL = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("where", nargs="?", metavar="WHERE", help="A place by name or code.")
+    parser.add_argument("where", nargs="*", metavar="WHERE", help="A place by name or code.")
     parser.add_argument("--json", action="store_true", help="The same for programs.")
     parser.add_argument("--rank", action="store_true", help="List the cleanest and the dirtiest places.")
     parser.add_argument("--provider", choices=_PROVIDERS, help="With --rank: regions of this cloud, not countries.")
-    parser.add_argument("--top", type=_count, default=10, metavar="N", help="With --rank: of each end. Default: 10.")
+    parser.add_argument(
+        "--top", type=_count, default=10, metavar="N", help="With --rank: of each end; --json has all. Default: 10."
+    )
     parser.add_argument("--url", help="With update: where the tables are. Default: the project's latest release.")
     parser.add_argument("--sha256", metavar="HEX", help="With update: what the file's checksum has to be.")
     parser.add_argument("--undo", action="store_true", help="With update: back to the tables that came along.")
@@ -57,12 +60,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    if args.where == "update":
+    where = " ".join(args.where)  # New York needs no quotes
+    if where == "update":
         return _update(args)
     if args.undo or args.url or args.sha256:
         raise UsageError("--url, --sha256 and --undo belong to `carbonwatch grid update`.")
-    if args.where is not None:
-        args.place = args.where
+    if args.provider and not args.rank:
+        raise UsageError("--provider belongs to --rank. For one region: carbonwatch grid --cloud aws/eu-west-3")
+    if args.where:
+        args.place = where
     chosen = _options.chosen(args)
     if args.rank:
         _rank(args, chosen.boundary)
@@ -155,7 +161,7 @@ def _found(chosen: Settings) -> Place:
 
 
 def _rank(args: argparse.Namespace, boundary: str) -> None:
-    if args.where or args.at or args.cloud:
+    if args.place or args.at or args.cloud:
         raise UsageError("--rank lists all places: leave the one out.")
     found = ranked(_all(args.provider, boundary))
     if args.json:
@@ -171,6 +177,8 @@ def _all(provider: str | None, boundary: str) -> Iterator[Intensity]:
         places = [Place(row["country"], row["subdivision"] or None, row["cloud"]) for row in clouds]
     else:
         places = [Place(row["code"]) for row in tables.rows("countries") if len(row["code"]) == 2]
+    if boundary == "direct" and not provider:  # published for states and provinces, and hardly for countries
+        places += [Place(row["country"], row["code"]) for row in tables.rows("subnational")]
     for place in places:
         try:
             yield bundled.find(place, boundary)

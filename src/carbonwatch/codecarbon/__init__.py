@@ -55,6 +55,7 @@ class EmissionsTracker:
         self._begun = 0  # tasks
         self._ended: list[TaskEmissionsData] = []
         self._unwritten: list[dict[str, Any]] = []  # rows of ended tasks
+        self._to_price: list[tuple[str, Task, str]] = []  # tasks whose price may be another at the end; name, and when
 
     def __enter__(self) -> EmissionsTracker:
         self.start()
@@ -109,11 +110,15 @@ class EmissionsTracker:
         from carbonwatch.exporters import emissions_csv
 
         self._open.remove(found)
-        run = self._tracker.stop_task(found[1])
-        data = EmissionsData.of(run, timestamp=emissions_csv.timestamp(time.time_ns()))
+        name, task = found
+        ended = emissions_csv.timestamp(time.time_ns())
+        data = EmissionsData.of(self._tracker.stop_task(task), timestamp=ended)
         if self._handlers:
-            self._ended.append(TaskEmissionsData.of(found[0], data))
-        self._unwritten.append({"task_name": found[0], **data.values})
+            self._ended.append(TaskEmissionsData.of(name, data))
+        self._unwritten.append({"task_name": name, **data.values})
+        settings = self._tracker.settings
+        if settings.grid or settings.locate != "offline":
+            self._to_price.append((name, task, ended))
         if len(self._unwritten) >= _TASKS_AT_ONCE:
             self._write_tasks()
         return data
@@ -190,14 +195,28 @@ class EmissionsTracker:
         if not run.started_ns:
             _log().warning("stop() came before start(), so nothing was measured")
             return None
-        self._write_tasks()
+        if self._to_price:
+            self._write_tasks_anew()
+        else:
+            self._write_tasks()
         self._hand_out(run)
         if self._handlers:
             self._handlers.end()
         _running.discard(self)
         return _kg(run)
 
-    def _write_tasks(self) -> None:
+    def _write_tasks_anew(self) -> None:
+        """All tasks at the prices that the run learned at its end, in place of the rows that there are."""
+        from carbonwatch.codecarbon.data import EmissionsData, TaskEmissionsData
+
+        tasks, self._to_price = self._to_price, []
+        priced = [(name, EmissionsData.of(task.run, timestamp=ended)) for name, task, ended in tasks]
+        if self._handlers:
+            self._ended = [TaskEmissionsData.of(name, data) for name, data in priced]
+        self._unwritten = [{"task_name": name, **data.values} for name, data in priced]
+        self._write_tasks(update=True)
+
+    def _write_tasks(self, *, update: bool = False) -> None:
         """Tasks have a file of their own beside the runs'."""
         rows, self._unwritten = self._unwritten, []
         settings = self._tracker.settings
@@ -209,7 +228,7 @@ class EmissionsTracker:
         columns = ("task_name", *(name for name in emissions_csv.COLUMNS if name not in _NOT_OF_TASKS))
         path = tasks_path(settings.output_dir, self._experiment_name, self._tracker.id)
         try:
-            emissions_csv.write(path, columns, rows)
+            emissions_csv.write(path, columns, rows, update=update)
         except OSError as error:
             _log().warning("the tasks could not be written (%s); their results are still returned", error)
 
@@ -243,15 +262,21 @@ class TaskEmissionsTracker:
         self._owned = tracker is None
         self.tracker = tracker or EmissionsTracker(**named)
         self.emissions_data: EmissionsData | None = None
+        self._task: Task | None = None
 
     def __enter__(self) -> TaskEmissionsTracker:
         self.tracker.start_task(self.task_name)
+        _, self._task = self.tracker._open[-1]
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.emissions_data = self.tracker.stop_task(self.task_name)
         if self._owned:
             self.tracker.__exit__(kind, error, trace)
+            if self.emissions_data is not None and self._task is not None:  # the run learned its prices at its end
+                from carbonwatch.codecarbon.data import EmissionsData
+
+                self.emissions_data = EmissionsData.of(self._task.run, timestamp=self.emissions_data.timestamp)
 
 
 if TYPE_CHECKING:

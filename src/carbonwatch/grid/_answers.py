@@ -50,7 +50,8 @@ def covered(provider: str, zone: str | None, place: Place, covers: str) -> str:
             f"{provider} can't tell which grid this is: the place is {where}, perhaps one of {len(place.candidates)}.",
             "Say which: `region` takes a state, a province or a grid zone, `cloud` a cloud's region.",
         )
-    raise GridUnavailable(f"{provider} has {covers}, and the place is {where}.", "Choose a source that covers it.")
+    choose = "Choose a source that covers it." if place.country else "Say where it is: country, region, cloud or place."
+    raise GridUnavailable(f"{provider} has {covers}, and the place is {where}.", choose)
 
 
 def only(provider: str, boundary: str, settings: Settings) -> None:

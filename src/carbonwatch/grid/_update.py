@@ -92,9 +92,10 @@ def _check_sum(packed: bytes, wanted: str, url: str) -> None:
 
     found, wanted = sha256(packed).hexdigest(), wanted.strip().lower()
     if found != wanted:
-        shown = wanted if wanted.isalnum() and len(wanted) == len(found) else "'no checksum'"
+        is_one = wanted.isalnum() and len(wanted) == len(found)
         raise GridUnavailable(
-            f"What came from {url} is damaged or not what was published: its SHA-256 is {found}, not {shown}.",
+            f"What came from {url} is damaged or not what was published: its SHA-256 is {found}, "
+            f"{f'not {wanted}' if is_one else 'and what it should be is no SHA-256'}.",
             f"{_KEPT} Try again.",
         )
 

@@ -1,7 +1,8 @@
 """Balancing authorities of the USA, from the Energy Information Administration (API v2): hours, with a free key.
 
 It tells what was generated from which fuel, and each fuel has its median factor here (data/fuel_factors.csv); imports
-are left out. Figures of a day are there by the next noon: good for runs that have ended.
+are left out. Figures of a day are there by the next noon: good for runs that have ended. An hour is named by its end,
+in UTC: as the open source of gridstatus reads this route, though another reader takes it for its beginning.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Some 350 grids all over the world, from Electricity Maps (API v3): hours, with a token.
 
 Life cycle or direct, of what is used, imports included. The free plan is for non-commercial use and has the last 24
-hours; `past-range` and `forecast` need a paid one. Without a zone, or with one that it does not know, their service
-takes the caller's address for the place: so it is told not to, and the zone of the answer is checked.
+hours; `past-range` and `forecast` (of 6, 24, 48 or 72 hours) need a paid one. Without a zone, or with one that it does
+not know, their service takes the caller's address for the place: so it is told not to, and the zone of the answer is
+checked.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from carbonwatch.tables import row
 URL = "https://api.electricitymaps.com"
 
 _LONGEST_NS = 10 * DAY_NS
+_HORIZONS = (6, 24, 48, 72)  # hours that a forecast may be asked for
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -64,13 +66,19 @@ def _asked(code: str, start_ns: int, end_ns: int, settings: Settings) -> Iterato
     if start_ns <= this_hour_ns < end_ns:
         yield _read(_get("latest", code, settings), "", code, settings)
     if end_ns > this_hour_ns + HOUR_NS:
-        yield _read(_get("forecast", code, settings), "forecast", code, settings)
+        horizon = {"horizonHours": str(_horizon_hours(end_ns - this_hour_ns))}
+        yield _read(_get("forecast", code, settings, horizon), "forecast", code, settings)
 
 
 def _past(code: str, start_ns: int, end_ns: int, settings: Settings) -> Iterator[list[Point]]:
     for start, end in _answers.pieces(start_ns, end_ns, _LONGEST_NS):
         times = {"start": _answers.text_of(start, _TIME), "end": _answers.text_of(end, _TIME)}
         yield _read(_get("past-range", code, settings, times), "data", code, settings)
+
+
+def _horizon_hours(ahead_ns: int) -> int:
+    """The shortest of their forecasts that reaches so far, or else the longest."""
+    return next((hours for hours in _HORIZONS if hours * HOUR_NS >= ahead_ns), _HORIZONS[-1])
 
 
 def _get(endpoint: str, code: str, settings: Settings, times: dict[str, str] | None = None) -> Any:

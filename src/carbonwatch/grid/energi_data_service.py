@@ -1,6 +1,9 @@
 """Denmark's two grids, west (DK1) and east (DK2), from Energinet: every five minutes, for years, without a key.
 
-Direct emissions of what is used, imports included. What is to come is a data set of its own.
+What the plants emit for the electricity that is used, exchange with the neighbours included; of a plant that also
+heats, the heat has its share (125 % method). What is to come is a data set of its own, for nine hours at least. So say
+energidataservice.dk's pages of `CO2Emis` and `CO2EmisProg`, which do not mention the life cycle: so it is taken as
+direct. Of old times both areas have one figure, all of Denmark's.
 """
 
 from __future__ import annotations

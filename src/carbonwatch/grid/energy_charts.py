@@ -1,8 +1,9 @@
 """Countries of Europe, from Fraunhofer ISE's Energy-Charts: every 15 minutes, for years, without a key.
 
-CO2 equivalents of what is generated, taken as life cycle: the factors count what comes before the plant. Measured
-figures come after about two hours, a forecast fills the rest of the day. Two questions a minute are allowed. The API
-says CC BY 4.0; the site's notes forbid commercial use.
+CO2 equivalents of what is generated. Which factors they take we could not read anywhere: that it is the life cycle is
+inferred from the name, co2eq, so the band is wider than elsewhere. Measured figures come after about two hours, a
+forecast fills the rest of the day. Two questions a minute are allowed. The API says CC BY 4.0; the site's notes forbid
+commercial use.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ URL = "https://api.energy-charts.info"
 
 _STEP_NS = 15 * _answers.MINUTE_NS
 _LONGEST_NS = 31 * _answers.DAY_NS
+_UNSURE = (-0.2, 0.25)  # no imports, and factors that are not published with it
 _TIME = "%Y-%m-%dT%H:%MZ"
 _COUNTRIES = """
     AL AT BA BE BG CH CY CZ DE DK EE ES FI FR GB GE GR HR HU IE IT LT LU LV MD ME MK MT NL NO PL PT RO RS SE SI SK UA XK
@@ -58,6 +60,7 @@ def series(place: Place, start_ns: int, end_ns: int, settings: Settings) -> Seri
         boundary="lifecycle",
         source="Energy-Charts, Fraunhofer ISE",
         license="CC BY 4.0",
+        error=_UNSURE,
     )
 
 

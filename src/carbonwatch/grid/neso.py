@@ -1,7 +1,8 @@
 """Great Britain, from the National Energy System Operator: half hours since 2017, without a key.
 
-Direct emissions of what is generated, imports included. The figure of a half hour is there about 30 minutes after it;
-until then, and up to two days ahead, it is a forecast. The regions have forecasts alone, and are not read.
+CO2 of generation alone (wind, solar, hydro and nuclear count 0), imports and losses in the lines included: so says
+NESO's "Carbon Intensity Forecast Methodology" (May 2024). The figure of a half hour is there about 30 minutes after
+it; until then, and up to two days ahead, it is a forecast. The regions have forecasts alone, and are not read.
 """
 
 from __future__ import annotations

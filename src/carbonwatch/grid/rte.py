@@ -1,7 +1,8 @@
 """France, from its grid operator RTE by way of the open data service ODRE: every 15 minutes, without a key.
 
-Direct emissions of what is generated. Figures are there after about 20 minutes; older than some weeks they stand in a
-second data set, consolidated and by half hours.
+What the fuel emits as it is burnt, per kWh generated in France without Corsica: neither the plants' life nor imports
+(rte-france.com, "éCO2mix - Les émissions de CO2 par kWh produit en France"). Figures are there after about 20 minutes;
+older than some weeks they stand in a second data set, consolidated and by half hours.
 """
 
 from __future__ import annotations

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 
 from carbonwatch.errors import SettingsError
 from carbonwatch.model import Place
 from carbonwatch.settings import Settings
-from carbonwatch.tables import Row, row, rows, rows_with
+from carbonwatch.tables import Row, row, rows, rows_like, rows_with
 
 # provider -> variables that name its region, and variables that only its own machines have
 _CLOUDS = {
@@ -144,15 +144,17 @@ def _wanted_town(text: str) -> Row:
     areas = [_area_around(part, rest[-1]) for part in rest]
     unknown = [part for part, area in zip(rest, areas, strict=True) if area == (None, None)]
     found = towns.called(name, areas) if name and not unknown else []
+    if rest and not found and not unknown:  # Georgia is a state, and a country
+        found = towns.called(name, [_area(part) for part in rest])
     if len({_in_town(town) for town in found}) == 1:  # which of them is all the same to the grid
         return found[0]
     if found:
         there = "; or ".join(dict.fromkeys(f"{t['name']}, {t['subdivision'] or t['country']}" for t in found[:3]))
         raise SettingsError(f"place is {text!r}, and there are {len(found)} of that name. Say which: {there}.")
-    near = " or ".join(towns.like(name)) if name and not unknown else ""
+    near = (not rest and _suggest(name, _countries())) or _asked([] if unknown else towns.like(name))
     raise SettingsError(
         f"place is {text!r}, which is no place that is known{f': not {unknown[0]!r}' if unknown else ''}, so its grid "
-        f"is not known either. {f'Did you mean {near}?' if near else _PLACES}"
+        f"is not known either. {near or _PLACES}"
     )
 
 
@@ -226,9 +228,14 @@ def _suggest(text: str, known: Mapping[str, str]) -> str:
     """A question with the three codes whose names are nearest; "" where none is near."""
     from difflib import get_close_matches
 
-    codes = {_plain(name): code for name, code in known.items()}
-    near = dict.fromkeys(codes[name] for name in get_close_matches(_plain(text), codes, 3, 0.7))
-    return f"Did you mean {' or '.join(map(_label, near))}?" if near else ""
+    codes = {plain(name): code for name, code in known.items()}
+    near = dict.fromkeys(codes[name] for name in get_close_matches(plain(text), codes, 3, 0.7))
+    return _asked(map(_label, near))
+
+
+def _asked(near: Iterable[str]) -> str:
+    names = " or ".join(near)
+    return f"Did you mean {names}?" if names else ""
 
 
 def _label(code: str) -> str:
@@ -250,17 +257,17 @@ def country_code(text: str) -> str | None:
 
 @cache
 def _country_called(name: str) -> str | None:
-    # most names are as the table has them: then its other 250 rows need not be read
-    for country in rows_with("countries", name):
-        if name.lower() in map(str.lower, _names(country)):
+    wanted = plain(name)
+    for country in rows_like("countries", name):
+        if wanted in map(plain, _names(country)):
             return country["code"]
-    return _countries().get(_plain(name))
+    return None
 
 
 @cache
 def _countries() -> dict[str, str]:
     """Names and alpha-3 codes of the countries, without case and accents -> their alpha-2 codes."""
-    return {_plain(name): country["code"] for country in rows("countries") for name in _names(country)}
+    return {plain(name): country["code"] for country in rows("countries") for name in _names(country)}
 
 
 def _names(country: Row) -> list[str]:
@@ -277,8 +284,21 @@ def region_code(text: str, country: str | None = None) -> str | None:
             return each
     if _within("US", country) and row("us_egrid_subregions", f"US-{code}"):  # everybody knows them as CAMX alone
         return f"US-{code}"
-    codes = [each for each in _regions().get(_plain(text), ()) if _within(each, country)]
+    codes = [each for each in _regions_called(text) if _within(each, country)]
     return codes[0] if len(codes) == 1 else None
+
+
+@cache
+def _regions_called(name: str) -> tuple[str, ...]:
+    """Codes of the states, provinces and grid zones of a name; a zone of a state's name is that state's."""
+    wanted = plain(name)
+    found = (
+        region[key]
+        for table, key in _REGIONS.items()
+        for region in rows_like(table, name)
+        if "-" in region[key] and plain(region["name"]) == wanted
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def _within(code: str, country: str | None) -> bool:
@@ -291,14 +311,24 @@ def _country_of(code: str) -> str:
 
 @cache
 def _regions() -> dict[str, tuple[str, ...]]:
-    """Names of states, provinces and grid zones -> their codes; a zone of a state's name is that state's."""
+    """Names of states, provinces and grid zones -> their codes."""
     found: dict[str, tuple[str, ...]] = {}
     for table, key in _REGIONS.items():
         for region in rows(table):
-            name, code = _plain(region["name"]), region[key]
+            name, code = plain(region["name"]), region[key]
             if "-" in code and code not in found.get(name, ()):
                 found[name] = (*found.get(name, ()), code)
     return found
+
+
+def plain(text: str) -> str:
+    """A name as it is looked up: letters and digits without case and accents: "Côte d'Ivoire" is "cotedivoire"."""
+    text = text.casefold()
+    if not text.isascii():
+        from unicodedata import normalize
+
+        text = normalize("NFKD", text)
+    return "".join(filter(str.isalnum, text))
 
 
 def cloud_region(text: str) -> str | None:
@@ -473,13 +503,3 @@ def _from_time_zone(name: str) -> Place:
 def _own_zone(zone: Row) -> str | None:
     """The grid zone of a time zone, where the country has more than one."""
     return zone["em_zone"] if zone["em_zone"] not in ("", zone["country"]) else None
-
-
-def _plain(text: str) -> str:
-    """Letters and digits without case and accents: "Côte d'Ivoire" is "cotedivoire"."""
-    text = text.casefold()
-    if not text.isascii():
-        from unicodedata import normalize
-
-        text = normalize("NFKD", text)
-    return "".join(filter(str.isalnum, text))

@@ -250,6 +250,7 @@ def details(run: Run) -> list[tuple[str, list[str]]]:
         ("Water", _water(run)),
         ("Lines", _lines(run)),
         ("Contract", _contract(run)),
+        ("Marginal", _marginal(run)),
         ("Embodied", _embodied(run)),
         ("Sources", _sources(run)),
         ("Not read", _gaps(run)),
@@ -347,6 +348,20 @@ def _contract(run: Run) -> list[str]:
     by_contract = UNKNOWN if _whose_is_unknown(run) else human_mass(run.market_g, 2)
     factor = human_number(float(run.facts["market_g_per_kwh"]))
     return [f"{by_contract} CO2e by your contract's {factor} g/kWh (market-based; the figure above is the grid's)"]
+
+
+def _marginal(run: Run) -> list[str]:
+    """Grams by what one kilowatt-hour more made the grid emit: beside the average, never instead."""
+    if run.marginal_g is None or not run.entries:
+        return []
+    caused = UNKNOWN if _whose_is_unknown(run) else human_mass(run.marginal_g, 2)
+    factor = human_number(float(run.facts["marginal_g_per_kwh"]))
+    source = str(run.facts.get("marginal_source", "source not known"))
+    return [
+        f"{caused} CO2e by what one kilowatt-hour more makes the grid emit, {factor} g; "
+        "the figure above is by the average",
+        source,
+    ]
 
 
 def _embodied(run: Run) -> list[str]:

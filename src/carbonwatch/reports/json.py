@@ -87,6 +87,7 @@ def _totals(run: Run) -> dict[str, Any]:
         "losses_g": run.losses_g if run.entries and _is_known(run) else None,
         "embodied_g": _made(run),
         "market_g": run.market_g if run.entries and _is_known(run) else None,
+        "marginal_g": run.marginal_g if run.entries and _is_known(run) else None,
     }
 
 

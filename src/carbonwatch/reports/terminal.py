@@ -16,7 +16,7 @@ _BOLD, _DIM, _RED = "1", "2", "31"
 _QUALITY = {"measured": "32", "modelled": "33", "assumed": "35"}
 _LABEL_WIDTH = 11
 _NARROWEST = 80  # what the table needs
-_LONGEST_TASK = 36
+_LONGEST_TASK = 33
 _LONGEST_COMMAND = 150
 
 
