@@ -1,9 +1,11 @@
 import io
+from pathlib import Path
 
 import pytest
 
 import carbonwatch
 from carbonwatch.integrations.tqdm import tqdm, trange
+from tests.integrations.snippets import run, snippets
 
 QUIET = {"store": "none", "country": "FR"}
 
@@ -31,3 +33,9 @@ def test_a_bar_that_is_off_measures_nothing() -> None:
 def test_a_wrong_setting_stops_before_the_loop() -> None:
     with pytest.raises(carbonwatch.SettingsError):
         tqdm(range(3), carbon={"contry": "FR"})
+
+
+def test_the_page_s_snippet_runs(tmp_path: Path) -> None:
+    (snippet,) = snippets("tqdm")
+
+    assert run(tmp_path, "batches, train_on = range(3), abs", snippet, "batch") == 2
