@@ -134,10 +134,6 @@ class Training:
         """The run as it stands; whole once the training has ended."""
         return self._run or self.measurement.run
 
-    @property
-    def ended(self) -> bool:
-        return self._run is not None
-
     def start(self) -> None:
         """Begins to measure. Does nothing if it has begun already."""
         self.measurement.__enter__()

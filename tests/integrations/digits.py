@@ -1,9 +1,9 @@
-"""Beginnings of programs: what a snippet takes for granted."""
+"""Beginnings of programs: what a snippet takes for granted. Each works for longer than CPU time is counted in (10 ms)."""
 
 NUMPY = """
 import numpy as np
 rng = np.random.default_rng(0)
-x = rng.normal(size=(512, 20)).astype("float32")
+x = rng.normal(size=(2048, 20)).astype("float32")
 y = (x[:, 0] > 0).astype("int64")
 """
 
@@ -77,5 +77,5 @@ import carbonwatch
 
 def train_one_epoch():
     for _ in range(200):
-        x @ x.T
+        x[:512] @ x[:512].T
 """

@@ -13,11 +13,11 @@ router = APIRouter(prefix="/shop")
 
 @app.get("/items/{number}")
 def item(number: int):
-    return sum(range(200_000 * number))
+    return sum(range(2_000_000 * number))
 
 @router.get("/slow")
 async def slow():
-    return sum(range(300_000))
+    return sum(range(2_000_000))
 
 @app.get("/broken")
 def broken():

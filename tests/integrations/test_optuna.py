@@ -10,8 +10,8 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 def objective(trial):
     size = trial.suggest_int("size", 10, 512)
-    for _ in range(100):
-        x[:size] @ x[:size].T
+    for _ in range(300):
+        x[:512] @ x[:512].T
     return 1 / size
 """
 AFTER = """

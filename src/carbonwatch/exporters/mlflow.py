@@ -21,26 +21,25 @@ def check(settings: Settings) -> None:  # noqa: ARG001 - it takes what every exp
 def export(run: Run, settings: Settings) -> None:  # noqa: ARG001
     """Logs the run as it stands; what was logged of it before is followed by the newer value."""
     mlflow = _mlflow()
-    active = mlflow.active_run()
-    run_id = (active or _own_run(mlflow, run)).info.run_id
-    mlflow.log_metrics({f"carbonwatch/{name}": value for name, value in totals(run).items()}, run_id=run_id)
-    client = mlflow.MlflowClient()
-    for name, value in (("run_id", run.id), ("project", run.project), ("zone", _zones(run))):
-        client.set_tag(run_id, f"carbonwatch.{name}", value)
-    if active is None and run.state != "running":
-        client.set_terminated(run_id, "FAILED" if run.state == "failed" else "FINISHED")
+    if mlflow.active_run() is not None:
+        _log(mlflow, run)
+        return
+    _begin_own(mlflow, run)
+    _log(mlflow, run)
+    mlflow.end_run({"running": "RUNNING", "finished": "FINISHED"}.get(run.state, "FAILED"))
 
 
-def _own_run(mlflow: Any, run: Run) -> Any:
-    """The run that MLflow has of this one already, or a new one."""
-    client = mlflow.MlflowClient()
-    experiment_id = mlflow.tracking.fluent._get_experiment_id()
-    known = client.search_runs([experiment_id], f"tags.`carbonwatch.run_id` = '{run.id}'", max_results=1)
-    return (
-        known[0]
-        if known
-        else client.create_run(experiment_id, start_time=run.started_ns // 1_000_000, run_name=run.project)
-    )
+def _log(mlflow: Any, run: Run) -> None:
+    mlflow.log_metrics({f"carbonwatch/{name}": value for name, value in totals(run).items()})
+    known = {"run_id": run.id, "project": run.project, "zone": _zones(run)}
+    mlflow.set_tags({f"carbonwatch.{name}": value for name, value in known.items()})
+
+
+def _begin_own(mlflow: Any, run: Run) -> None:
+    """Goes on with the run that MLflow has of this one already, or begins one."""
+    mine = f"tags.`carbonwatch.run_id` = '{run.id}'"
+    known = mlflow.search_runs(filter_string=mine, max_results=1, output_format="list")
+    mlflow.start_run(run_id=known[0].info.run_id if known else None, run_name=run.project)
 
 
 def _zones(run: Run) -> str:

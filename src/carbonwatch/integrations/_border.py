@@ -45,16 +45,23 @@ class Fits:
     """The trainings of one callback: each `fit` is a run of its own."""
 
     def __init__(self, project: str | None, options: dict[str, Any]) -> None:
-        self._make = functools.partial(carbonwatch.Training, project, **options)
-        self.training = self._make()  # now, so that a wrong setting fails before any data is loaded
+        self._given = project, options
+        self.training = carbonwatch.Training(
+            project, **options
+        )  # now, so that a wrong setting fails before any data is loaded
         self._begun = False
 
     def begin(self, epochs: int | None = None) -> carbonwatch.Training:
         """A training that measures from now on, of so many epochs."""
         if self._begun:
             self.training.stop()
-            self.training = self._make()
+            project, options = self._given
+            self.training = carbonwatch.Training(project, **options)
         self._begun = True
         self.training.epochs = epochs or self.training.epochs
         self.training.start()
         return self.training
+
+    def __reduce__(self) -> tuple[type[Fits], tuple[str | None, dict[str, Any]]]:
+        """Its copy, in a tuner or another process, measures for itself."""
+        return Fits, self._given

@@ -23,13 +23,16 @@ class MlflowLog:
 
     def __init__(self, run_id: str | None = None) -> None:
         self._run_id = run_id
+        self._epochs = 0
 
     def epoch(self, number: int, metrics: Mapping[str, float]) -> None:
-        mlflow.log_metrics(_named(metrics), step=number, run_id=self._run_id)
+        self._epochs = number
+        self._log(metrics)
 
     def end(self, run: carbonwatch.Run) -> None:
-        mlflow.log_metrics(_named(carbonwatch.totals(run)), run_id=self._run_id)
+        self._log(carbonwatch.totals(run))
 
-
-def _named(metrics: Mapping[str, float]) -> dict[str, float]:
-    return {f"carbonwatch/{name}": value for name, value in metrics.items()}
+    def _log(self, metrics: Mapping[str, float]) -> None:
+        named = {f"carbonwatch/{name}": value for name, value in metrics.items()}
+        # the totals too: of two steps MLflow shows the later one's value
+        mlflow.log_metrics(named, step=self._epochs, run_id=self._run_id)

@@ -50,10 +50,13 @@ class CarbonCallback:
 
         def call(trial: optuna.Trial) -> Any:
             self.measurement.__enter__()
-            with self.measurement.task(f"trial {trial.number}") as task:
+            task = self.measurement.task(f"trial {trial.number}")
+            try:
                 value = objective(trial)
-            known = carbonwatch.totals(task.run)
-            self._note(trial, known)
+            finally:  # a trial that was pruned or failed has used it all the same
+                task.__exit__(None, None, None)
+                known = carbonwatch.totals(task.run)
+                self._note(trial, known)
             if not with_energy:
                 return value
             return (*(value if isinstance(value, tuple) else (value,)), known.get("energy_kwh", math.nan))

@@ -9,6 +9,8 @@ A GPU works behind the program's back: without waiting for it, an epoch's last j
 
 from __future__ import annotations
 
+from typing import Any
+
 import carbonwatch
 from carbonwatch.integrations._border import missing, quietly
 
@@ -32,6 +34,10 @@ class Training(carbonwatch.Training):
     def stop(self) -> carbonwatch.Run:
         _wait()
         return super().stop()
+
+    def __exit__(self, *error: Any) -> None:
+        _wait()
+        super().__exit__(*error)
 
 
 @quietly
