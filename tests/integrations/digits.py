@@ -1,4 +1,4 @@
-"""Beginnings of programs: what a snippet takes for granted. Each works for longer than CPU time is counted in (10 ms)."""
+"""Beginnings of programs: what a snippet takes for granted. They work for longer than a tick of CPU time."""
 
 NUMPY = """
 import numpy as np

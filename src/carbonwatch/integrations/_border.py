@@ -46,9 +46,8 @@ class Fits:
 
     def __init__(self, project: str | None, options: dict[str, Any]) -> None:
         self._given = project, options
-        self.training = carbonwatch.Training(
-            project, **options
-        )  # now, so that a wrong setting fails before any data is loaded
+        # now, so that a wrong setting fails before any data is loaded
+        self.training = carbonwatch.Training(project, **options)
         self._begun = False
 
     def begin(self, epochs: int | None = None) -> carbonwatch.Training:
