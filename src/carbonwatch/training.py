@@ -62,8 +62,9 @@ class Forecast:
     def __str__(self) -> str:
         energy, mass = self.energy_j, self.emissions_g
         until = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.ends_ns / NS_PER_S))
+        epochs = "1 epoch" if self.after == 1 else f"{self.after} epochs"
         return (
-            f"after {self.after} epochs the training is predicted to use {human_energy(energy.value)} "
+            f"after {epochs} the training is predicted to use {human_energy(energy.value)} "
             f"({energy_range(energy.low, energy.high, energy.value)}) and to emit {human_mass(mass.value, 2)} CO2e "
             f"({mass_range(mass.low, mass.high, mass.value, 2)}) in "
             f"{human_duration(self.duration_s.value)}, until {until}"
