@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbonwatch.ledger import SLOT_NS, Book, at, end_ns, enter, fold, fold_into, prices, reprice
+from carbonwatch.ledger import SLOT_NS, Book, at, end_ns, enter, fold, fold_into, prices, reprice, totals
 from carbonwatch.model import Domain, Entry, Part, Run, Series, Slot, SlotKind, Usage, Work
 from carbonwatch.testing import intensity
 
@@ -250,3 +250,17 @@ def test_a_run_s_grams_are_the_sum_of_its_hours_by_hand(parts: list[tuple[float,
 
 def test_an_entry_without_a_duration_still_has_an_end() -> None:
     assert end_ns(hour(1, duration_s=0.0)) == SLOT_NS + 1
+
+
+def test_totals_are_the_headline_s_numbers_by_name_and_what_is_not_known_is_left_out() -> None:
+    run = Run("a", "p", "process", "finished", 0, 10.0, (entry(),), pue=2.0)
+    nothing = Run("b", "p", "process", "finished", 0, 10.0)
+
+    assert {name: round(value * 3.6e6) for name, value in totals(run).items() if name.endswith("_kwh")} == {
+        "energy_kwh": 5,
+        "energy_low_kwh": 4,
+        "energy_high_kwh": 6,
+    }
+    assert totals(run)["emissions_g"] == run.emissions_g
+    assert totals(run)["measured_share"] == 1.0
+    assert totals(nothing) == {"duration_s": 10.0}
