@@ -20,11 +20,11 @@ LAYERS = """
     cpunames
     hardware cloudinstances powermodel embodied plugs calibration
     settings
-    sensors activity grid location environment attribution ledger ticks sweeps totals
+    sensors activity grid location environment attribution ledger prediction ticks sweeps totals
     sampler idle conditions store reports exporters pricing pictures comparison
     windows
     tracker
-    codecarbon calculator estimate requirements benchmark profiler distributed testing powerlimits appendix
+    codecarbon estimate requirements training testing powerlimits appendix calculator benchmark profiler distributed
     __init__
     integrations board server
     cli
@@ -56,6 +56,7 @@ UNITLESS |= {"value", "low", "high", "scale", "own", "busy", "reserved", "latitu
 UNITLESS |= {"seconds", "watts", "wue"}  # a unit itself; and everybody's name for litres per kWh
 UNITLESS |= {"load", "concentration", "concentrated", "uneven", "dynamic", "residual", "vcpus", "sockets", "threads"}
 UNITLESS |= {"hardware_sockets", "hardware_cores", "hardware_threads", "hardware_vcpus"}
+UNITLESS |= {"metrics"}  # of a log: each of its names has its own
 UNITLESS |= {"lo95", "lo80", "hi80", "hi95", "a", "b"}  # ends of a value's interval, and a line's terms: P = a + b * x
 UNITLESS |= {"accuracy", "requests", "per", "resource_share"}  # what standards ask for
 UNITLESS |= {"p", "mean", "standard_error"}  # of any numbers

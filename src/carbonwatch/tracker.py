@@ -745,6 +745,10 @@ class Measurement:
     def __str__(self) -> str:
         return str(plugins.load("reports", "terminal")(self.run))
 
+    def _repr_markdown_(self) -> str:
+        """What a notebook shows."""
+        return str(plugins.load("reports", "markdown")(self.run))
+
 
 def measure(project: str | None = None, **options: Any) -> Measurement:
     """Measures a `with` block: `with measure("train") as m: ...`, then `m.energy_kwh`, `m.emissions_g`, `print(m)`.
