@@ -306,3 +306,12 @@ def test_a_contract_and_the_lines_are_figures_beside_the_footprint() -> None:
 
     assert (run.emissions_g, run.market_g, run.losses_g) == (200.0, 20.0, 50.0)
     assert (plain.emissions_g, plain.market_g, plain.losses_g) == (200.0, None, None)
+
+
+@pytest.mark.parametrize("fact", [[], {}, "a lot", None, math.nan, math.inf])
+def test_a_fact_that_is_no_number_is_not_known(fact: object) -> None:
+    run = replace(
+        runs.on_a_server(), facts=dict.fromkeys(("market_g_per_kwh", "marginal_g_per_kwh", "line_losses"), fact)
+    )
+
+    assert (run.market_g, run.marginal_g, run.losses_g) == (None, None, None)

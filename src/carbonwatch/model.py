@@ -365,20 +365,20 @@ class Run:
     @property
     def market_g(self) -> float | None:
         """Grams of CO2e by the factor of a contract, PUE applied; None where none was given. Never the footprint."""
-        factor = self.facts.get("market_g_per_kwh")
-        return None if factor is None else self.energy_j / J_PER_KWH * self.pue * float(factor)
+        factor = _number(self.facts.get("market_g_per_kwh"))
+        return None if factor is None else self.energy_j / J_PER_KWH * self.pue * factor
 
     @property
     def marginal_g(self) -> float | None:
         """Grams of CO2e by the marginal intensity, PUE applied; None where it is not known. Never the footprint."""
-        factor = self.facts.get("marginal_g_per_kwh")
-        return None if factor is None else self.energy_j / J_PER_KWH * self.pue * float(factor)
+        factor = _number(self.facts.get("marginal_g_per_kwh"))
+        return None if factor is None else self.energy_j / J_PER_KWH * self.pue * factor
 
     @property
     def losses_g(self) -> float | None:
         """Grams of CO2e of what the lines lost on the way here, beside the footprint; None where not asked for."""
-        share = self.facts.get("line_losses")
-        return None if share is None else self.emissions_g * float(share) / (1 - float(share))
+        share = _number(self.facts.get("line_losses"))
+        return None if share is None or not 0 <= share < 1 else self.emissions_g * share / (1 - share)
 
     @property
     def measured(self) -> float | None:
@@ -479,6 +479,11 @@ def _log_quadrature(energy: tuple[float, float], grid: tuple[float, float], time
         return math.inf
     parts = (math.log(energy[0]) - math.log(energy[1]), math.log(grid[0]) - math.log(grid[1]))
     return math.exp(min(math.hypot(*parts, time), _LOG_MAX))
+
+
+def _number(fact: object) -> float | None:
+    """A fact that is a number, as it should be; facts are anybody's."""
+    return float(fact) if isinstance(fact, int | float) and math.isfinite(fact) else None
 
 
 def _longest(entries: Iterable[Entry]) -> float:

@@ -124,6 +124,9 @@ def test_a_run_has_its_power_closer_by_and_its_texts(visit: Watched) -> None:
     page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 20, steps=5)
     page.mouse.up()
     page.get_by_role("button", name="Show all of it again").click()
+    page.get_by_role("button", name="Closer").press("Enter")
+    page.locator("button:has-text('Earlier'):enabled").press("Enter")
+    page.locator("button:has-text('Earlier'):disabled").wait_for()
     page.get_by_role("button", name="markdown").click()
     page.wait_for_selector("pre:has-text('### ')")
     page.get_by_role("button", name="Copy").click()
@@ -230,3 +233,40 @@ def test_an_error_is_said_and_ends(browser: Browser, board: Server) -> None:
         # the browser notes every answer that is not 200
         assert [error for error in seen.errors if "404" not in error] == []
         seen.errors.clear()
+
+
+ATTACKS = """
+async ({ address, fetched }) => {
+  const tried = {}
+  tried.cors = await fetch(address + fetched).then(answer => answer.text(), () => 'refused')
+  tried.opaque = await fetch(address + fetched, { mode: 'no-cors' }).then(answer => answer.text(), () => 'refused')
+  tried.sent = await fetch(address + 'api/sources?name=x', { method: 'POST', body: 'a', mode: 'no-cors' })
+    .then(answer => answer.text(), () => 'refused')
+  tried.script = await new Promise(told => {
+    const script = Object.assign(document.createElement('script'), { src: address + 'board.js' })
+    script.onload = () => told('loaded')
+    script.onerror = () => told('refused')
+    document.head.append(script)
+  })
+  tried.frame = await new Promise(told => {
+    const frame = Object.assign(document.createElement('iframe'), { src: address })
+    frame.onload = () => told(frame.contentDocument?.body?.innerText ?? 'refused')
+    document.body.append(frame)
+  })
+  return tried
+}
+"""
+
+
+def test_a_page_of_another_site_reads_nothing_even_if_it_knows_the_address(browser: Browser, board: Server) -> None:
+    context = browser.new_context()
+    try:
+        page = context.new_page()
+        page.set_default_timeout(browsers.PATIENCE_MS)
+        page.route("http://evil.example/", lambda route: route.fulfill(body="<h1>hello</h1>", content_type="text/html"))
+        page.goto("http://evil.example/")
+        tried = page.evaluate(ATTACKS, {"address": board.address, "fetched": "api/runs"})
+    finally:
+        context.close()
+
+    assert tried == dict.fromkeys(("cors", "opaque", "sent", "script", "frame"), "refused")

@@ -65,18 +65,37 @@ function Headline({ run }) {
 }
 
 function Power({ run, zoom }) {
-  const [near, setNear] = useState(null)
-  const shown = near ?? run.power
-  const zoomed = zoom && (async (from, to) => setNear(from == null ? null : await zoom(from, to)))
-  const { times, series } = lined(shown)
+  const [near, setNear] = useState(null) // {from, to, power}: a part of the time, closer by
+  const { times, series } = lined(near?.power ?? run.power)
+  const see = async (from, to) => setNear(from == null ? null : { from, to, power: await zoom(from, to) })
   return (
     <Section id="power" title="Power over time">
-      <Series
-        label="Power of the machine by component" times={times} series={series} unit="power" onZoom={zoomed}
-      />
-      {near && <p><button type="button" onClick={() => setNear(null)}>Show all of it again</button></p>}
+      <Series label="Power of the machine by component" times={times} series={series} unit="power" onZoom={zoom && see} />
+      {zoom && times.length > 1 && <Closer all={ends(run.power)} now={near ?? ends(run.power)} see={see} isNear={!!near} />}
     </Section>
   )
+}
+
+/** The same as marking a time with the mouse, for the keyboard. */
+function Closer({ all, now: { from, to }, see, isNear }) {
+  const width = to - from
+  const moved = by => {
+    const start = Math.min(Math.max(from + by, all.from), all.to - width)
+    return see(start, start + width)
+  }
+  return (
+    <div class="tabs" role="group" aria-label="Time that is shown">
+      <button type="button" onClick={() => see(from + width / 4, to - width / 4)}>Closer</button>
+      <button type="button" disabled={from <= all.from} onClick={() => moved(-width / 2)}>Earlier</button>
+      <button type="button" disabled={to >= all.to} onClick={() => moved(width / 2)}>Later</button>
+      <button type="button" disabled={!isNear} onClick={() => see(null, null)}>Show all of it again</button>
+    </div>
+  )
+}
+
+function ends(found) {
+  const { times } = lined(found)
+  return { from: times[0], to: times.at(-1) }
 }
 
 const lines = new WeakMap()
