@@ -23,3 +23,19 @@ def test_a_model_knows_what_its_fit_used_and_a_search_shows_it_beside_the_score(
     assert len(found["classes"]) == 2
     assert max(found["searched"]) < 0
     assert found["best"] > 0
+
+
+def test_it_is_what_scikit_learn_asks_of_an_estimator(tmp_path: Path) -> None:
+    code = """
+import warnings
+warnings.filterwarnings("ignore")
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils.estimator_checks import check_estimator
+from carbonwatch.integrations.sklearn import Measured
+checks = check_estimator(Measured(LogisticRegression()), on_fail=None)
+failed = [check["check_name"] for check in checks if check["status"] == "failed"]
+"""
+    failed, passed = run(tmp_path, "", code, '[failed, sum(check["status"] == "passed" for check in checks)]')
+
+    assert failed == []
+    assert passed > 30

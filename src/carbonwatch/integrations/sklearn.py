@@ -17,6 +17,7 @@ from carbonwatch.integrations._border import missing
 try:
     from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
     from sklearn.utils.metaestimators import available_if
+    from sklearn.utils.validation import check_is_fitted
 except ImportError as error:
     raise missing("scikit-learn", "sklearn") from error
 
@@ -37,7 +38,7 @@ class Measured(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc] # sciki
         project = self.project or type(self.estimator).__name__
         inner = clone(self.estimator)
         with carbonwatch.measure(project, **(self.settings or {})) as measurement:
-            inner.fit(x, *(() if y is None else (y,)), **parameters)
+            inner.fit(x, y, **parameters)
         self.estimator_ = inner
         self.run_ = measurement.run
         self.energy_kwh_ = measurement.energy_kwh
@@ -50,27 +51,33 @@ class Measured(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc] # sciki
 
     @available_if(_has("predict"))  # type: ignore[untyped-decorator]
     def predict(self, x: Any, **parameters: Any) -> Any:
-        return self.estimator_.predict(x, **parameters)
+        return self._fitted().predict(x, **parameters)
 
     @available_if(_has("predict_proba"))  # type: ignore[untyped-decorator]
     def predict_proba(self, x: Any, **parameters: Any) -> Any:
-        return self.estimator_.predict_proba(x, **parameters)
+        return self._fitted().predict_proba(x, **parameters)
 
     @available_if(_has("decision_function"))  # type: ignore[untyped-decorator]
     def decision_function(self, x: Any) -> Any:
-        return self.estimator_.decision_function(x)
+        return self._fitted().decision_function(x)
 
     @available_if(_has("transform"))  # type: ignore[untyped-decorator]
     def transform(self, x: Any) -> Any:
-        return self.estimator_.transform(x)
+        return self._fitted().transform(x)
 
     @available_if(_has("score"))  # type: ignore[untyped-decorator]
     def score(self, x: Any, y: Any = None, **parameters: Any) -> Any:
-        return self.estimator_.score(x, y, **parameters)
+        return self._fitted().score(x, y, **parameters)
 
-    @property
-    def classes_(self) -> Any:
-        return self.estimator_.classes_
+    def __getattr__(self, name: str) -> Any:
+        """What the fit has learned: `coef_`, `classes_`, `feature_importances_`."""
+        if name.endswith("_") and not name.startswith("_") and "estimator_" in self.__dict__:
+            return getattr(self.estimator_, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _fitted(self) -> Any:  # no property: its error is an AttributeError, which would ask __getattr__
+        check_is_fitted(self)
+        return self.estimator_
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "estimator_")
