@@ -8,7 +8,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench docs clean
+.PHONY: help run test lint format bench docs web browser clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
@@ -16,7 +16,7 @@ help: ## Show what there is to make
 run: $(READY) ## Measure a real program: scikit-learn on handwritten digits
 	@carbonwatch run --project digits -- python examples/train_digits.py
 
-test: $(READY) ## Run the tests; ARGS='-k store -x' goes to pytest
+test: $(READY) browser web/node_modules ## Run the tests; ARGS='-k store -x' goes to pytest
 	@python -m pytest $(ARGS)
 
 lint: $(READY) ## Check style and types
@@ -35,8 +35,21 @@ bench: $(READY) ## Start-up, sample and memory beside CodeCarbon's (installs it 
 docs: $(READY) ## Write again the pages of docs/ that are made from the code
 	@for script in tools/write_*.py; do python $$script || exit 1; done
 
+web: web/node_modules ## Build the pages of web/ into the package
+	@rm -f src/carbonwatch/web/*
+	@cd web && node build.mjs
+
+# what the tests of pages drive and build with; on other systems: put chromium and npm into the PATH
+browser: ## Install Chromium and npm from Debian's packages where they are missing
+	@command -v chromium >/dev/null && command -v npm >/dev/null || { \
+	  apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends chromium npm; }
+
+web/node_modules: web/package-lock.json | browser
+	@cd web && npm ci --no-audit --no-fund
+	@touch $@
+
 clean: ## Remove the environment and all caches
-	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) web/node_modules .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 
 # pip reads dependency groups from 25.1 on. Tests compile a library in C: where there is no compiler, zig is one.
 $(READY): pyproject.toml

@@ -5,11 +5,16 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
+from tests import browser as browsers
 from tests.compiler import compiled
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # how long an example takes is the machine's business: it may be busy
 settings.register_profile("any machine", deadline=None)
@@ -143,3 +148,17 @@ def nvml(_loaded_nvml: FakeNvml) -> Iterator[FakeNvml]:
     opened = _loaded_nvml.opened
     _loaded_nvml.reset()
     assert opened == 0, "the library was not given back"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, one for a module: while it is there, nobody else can run an event loop."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # as root, which CI often is, its sandbox does not start
+        opened = playwright.chromium.launch(
+            executable_path=browsers.executable(), args=["--no-sandbox"], timeout=browsers.PATIENCE_MS
+        )
+        yield opened
+        opened.close()

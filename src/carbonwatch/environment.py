@@ -94,6 +94,7 @@ def facts(
         "container": container(settings.path_procfs, environ, root),
         "command": command(getattr(sys, "argv", ()) if argv is None else argv),
         "git_commit": git_commit(folder),
+        **({"tags": list(settings.tags)} if settings.tags else {}),
         **_jobs(environ),
     }
 

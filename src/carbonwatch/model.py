@@ -305,6 +305,20 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """One meter over time, as it is kept: joules of intervals, in order; old ones are longer, some may be missing."""
+
+    domain: Domain
+    start_ns: tuple[int, ...]  # Unix time
+    duration_s: tuple[float, ...]
+    machine_j: tuple[float, ...]
+    idle_j: tuple[float, ...]
+    own_j: tuple[float, ...]
+    least_w: tuple[float, ...] = ()  # of the machine, where intervals were merged
+    most_w: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One measured, estimated or imported piece of work: all that a report may know."""
 
@@ -326,6 +340,12 @@ class Run:
     @property
     def headline(self) -> Part:
         return "machine" if self.scope == "machine" else "own"
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Words that the user gave it, to find it again."""
+        tags = self.facts.get("tags")
+        return tuple(map(str, tags)) if isinstance(tags, list | tuple) else ()
 
     @property
     def energy_j(self) -> float:

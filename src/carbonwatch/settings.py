@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         """The settings as keyword arguments, for type checkers and editors."""
 
         project: str
+        tags: tuple[str, ...]
         scope: Literal["process", "machine"]
         interval_s: float
         sync: bool
@@ -141,6 +142,11 @@ def _storable(name: str, value: Any) -> None:
         ) from error
 
 
+def _all_storable(name: str, value: Any) -> None:
+    for each in value:
+        _storable(name, each)
+
+
 def _addresses(name: str, value: Any) -> None:
     for pair in value:
         source, _, url = pair.partition("=")
@@ -201,6 +207,7 @@ class Settings:
     """What a run was asked to do. Build it with `resolve()`, which reads environment and files too."""
 
     project: str = _setting("default", "Name under which runs are kept together.", _storable)
+    tags: tuple[str, ...] = _setting((), "Words to find the run by again, as many as you like.", _all_storable)
     scope: str = _setting(
         "process",
         "Which part is the headline: `process`, the program's own share, or `machine`, all that was used.",

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from carbonwatch import ledger
 from carbonwatch.errors import StoreError
 from carbonwatch.model import Domain, Entry, Gap, Intensity, Place, Run, Usage, Work
-from carbonwatch.store import rows
+from carbonwatch.store import lists, rows
 from carbonwatch.store.journal import Journal, StoreBusy, connect, share, thin
 from carbonwatch.store.query import Store
 from carbonwatch.testing import intensity
@@ -604,3 +604,35 @@ def test_a_store_that_is_replaced_meanwhile_is_written_to_and_not_the_old_one(jo
 
     with Store(str(path)) as store:
         assert {listed.run.id for listed in store.runs()} == {"a-run", "of-others"}
+
+
+VERSION_1 = """
+CREATE TABLE runs (
+  id TEXT PRIMARY KEY, project TEXT NOT NULL, scope TEXT NOT NULL, state TEXT NOT NULL,
+  started_ns INTEGER NOT NULL, duration_s REAL NOT NULL,
+  place TEXT NOT NULL, facts TEXT NOT NULL, notes TEXT NOT NULL,
+  overhead_s REAL NOT NULL, pue REAL NOT NULL, wue_l_per_kwh REAL NOT NULL,
+  host TEXT NOT NULL, boot_id TEXT NOT NULL, pid INTEGER NOT NULL, pid_started TEXT NOT NULL,
+  energy_j REAL, emissions_g REAL, measured REAL
+) WITHOUT ROWID;
+CREATE INDEX runs_by_start ON runs (started_ns);
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_store_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = str(tmp_path / "runs.db")
+    old = replace(run(), facts={"command": "Train.py", "tags": ["new"]}, entries=())
+    values = {n: v for n, v in {**rows.of_run(old), **rows.of_process()}.items() if n not in ("tags", "words")}
+    with closing(sqlite3.connect(path)) as db, db:
+        db.executescript(f"{VERSION_1}PRAGMA application_id = {rows.APPLICATION}")
+        db.execute(f"INSERT INTO runs ({', '.join(values)}) VALUES ({', '.join(f':{n}' for n in values)})", values)
+
+    with closing(Journal(path)) as journal:
+        journal.begin(replace(old, id="another"))
+    with Store(path) as store:
+        assert [found.run.id for found in lists.page(store, lists.Wanted(text="train", tag="new"))] == [
+            "another",
+            old.id,
+        ]
+        assert store.run(old.id) == old

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from carbonwatch.errors import StoreError
-from carbonwatch.model import Domain, Entry, Run, Usage
+from carbonwatch.model import Domain, Entry, Run, Trace, Usage
 from carbonwatch.store import rows
 from carbonwatch.store.journal import Journal, connect
 from carbonwatch.store.query import Store
@@ -72,6 +72,73 @@ def test_runs_are_filtered_by_project_time_and_number(store: Store) -> None:
     assert ids(store, since_ns=START_NS + 10 * SECOND, until_ns=START_NS + 30 * SECOND) == ["aab-22", "aab-2"]
     assert ids(store, project="two", limit=1) == ["aab-22"]
     assert ids(store, limit=0) == []
+
+
+def test_runs_are_found_by_a_tag_of_theirs(path: Path) -> None:
+    tagged = replace(RUNS[0], facts={"tags": ["new", "<script>"]})
+    with closing(Journal(str(path))) as journal:
+        journal.save(tagged, (), ())
+
+    with Store(str(path)) as store:
+        assert ids(store, tag="<script>") == ["aaa-1"]
+        assert ids(store, tag="ne") == ids(store, project="two", tag="new") == []
+
+
+def sample(domain: Domain, at_s: int, energy_j: float) -> Entry:
+    use = Usage(domain, energy_j, energy_j / 4, energy_j / 2, energy_j / 2, energy_j / 2)
+    return Entry("", START_NS + at_s * SECOND, 1.0, use, intensity(360_000.0))
+
+
+CPU, GPU = (Domain(f"fake:{name}", name, "measured", "a fake meter") for name in ("cpu", "gpu"))
+
+
+@pytest.fixture
+def sampled(path: Path) -> Iterator[Store]:
+    """Ten seconds of a processor, and two of a GPU beside it."""
+    samples = [sample(CPU, second, float(second)) for second in range(10)]
+    with closing(Journal(str(path))) as journal:
+        journal.save(RUNS[0], (), [*samples, sample(GPU, 3, 8.0), sample(GPU, 4, 12.0)])
+    with Store(str(path)) as opened:
+        yield opened
+
+
+def test_samples_come_back_by_meter_and_in_order(sampled: Store) -> None:
+    cpu, gpu = sampled.samples("aaa-1")
+
+    assert gpu == Trace(
+        GPU, (START_NS + 3 * SECOND, START_NS + 4 * SECOND), (1.0, 1.0), (8.0, 12.0), (2.0, 3.0), (4.0, 6.0)
+    )
+    assert cpu.machine_j == tuple(map(float, range(10)))
+    assert sampled.samples("aab-2") == ()
+
+
+def test_samples_are_merged_where_fewer_are_asked_for_and_keep_every_joule(sampled: Store) -> None:
+    cpu, gpu = sampled.samples("aaa-1", most=4)
+
+    assert len(cpu.start_ns) <= 4
+    assert (sum(cpu.machine_j), sum(cpu.own_j), sum(cpu.duration_s)) == (45.0, 22.5, 10.0)
+    assert sum(gpu.machine_j) == 20.0
+
+
+def test_merged_samples_say_how_far_the_power_went_and_begin_together(sampled: Store) -> None:
+    cpu, gpu = sampled.samples("aaa-1", most=4)
+
+    assert cpu.start_ns == tuple(START_NS + n * cpu_width_ns(cpu) for n in range(len(cpu.start_ns)))
+    assert set(gpu.start_ns) <= set(cpu.start_ns)
+    assert (cpu.least_w[0], cpu.most_w[-1]) == (0.0, 9.0)
+    assert (gpu.least_w, gpu.most_w) == ((8.0,), (12.0,))
+
+
+def cpu_width_ns(trace: Trace) -> int:
+    return trace.start_ns[1] - trace.start_ns[0]
+
+
+@pytest.mark.parametrize("most", [None, 100])
+def test_samples_of_a_time_are_those_that_begin_in_it(sampled: Store, most: int | None) -> None:
+    found = sampled.samples("aaa-1", most, since_ns=START_NS + 2 * SECOND, until_ns=START_NS + 4 * SECOND)
+
+    assert [trace.machine_j for trace in found] == [(2.0, 3.0), (8.0,)]
+    assert sampled.samples("aaa-1", most, since_ns=START_NS + 99 * SECOND) == ()
 
 
 @pytest.mark.parametrize("project", HOSTILE)

@@ -14,8 +14,9 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple
+from typing import Any
 
 from carbonwatch import ledger
 from carbonwatch.errors import StoreError
@@ -84,6 +85,20 @@ class Journal:
 
         self._write(write, wait_s)
         return added
+
+    def put(self, runs: Iterable[Run], wait_s: float = WAIT_S) -> None:
+        """Writes runs that have ended, all in one go. Raises StoreError."""
+        here = rows.of_process()
+
+        def write(db: sqlite3.Connection) -> None:
+            # in the order of the table: anywhere in it, each would touch pages that are no longer in memory
+            for run in sorted(runs, key=lambda run: run.id):
+                self._insert_run(db, run, here)
+                db.execute("DELETE FROM entries WHERE run = ?", (run.id,))  # of a former state of it
+                self._put_entries(db, run.id, run.entries)
+                self._put_gaps(db, run)
+
+        self._write(write, wait_s)
 
     def reprice(self, run: Run, wait_s: float = WAIT_S) -> None:
         """Writes all entries of a run that has ended anew: at other prices they are other rows. Raises StoreError."""
@@ -161,8 +176,8 @@ class Journal:
         db.execute(f"UPDATE runs SET {changes} WHERE id = :id", values)
         return float(former[0])
 
-    def _insert_run(self, db: sqlite3.Connection, run: Run) -> None:
-        values = rows.of_run(run) | rows.of_process()
+    def _insert_run(self, db: sqlite3.Connection, run: Run, process: Mapping[str, Any] | None = None) -> None:
+        values = {**rows.of_run(run), **(process or rows.of_process())}
         columns, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
         db.execute(f"INSERT OR REPLACE INTO runs ({columns}) VALUES ({marks})", values)
 
@@ -235,11 +250,14 @@ def connect(path: str, wait_s: float = WAIT_S) -> sqlite3.Connection:
 def _make_tables(db: sqlite3.Connection, wait_s: float) -> None:
     """Makes a new file's tables; many processes may try at once, and SQLite does not wait when it turns WAL on."""
     deadline = time.monotonic() + wait_s
-    while not _has_tables(db):
+    while _version(db) < rows.VERSION:
         try:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("BEGIN IMMEDIATE")
-            if not _has_tables(db):
+            version = _version(db)
+            if version == 1:
+                _add_lists(db)
+            if version < rows.VERSION:
                 for statement in rows.schema().split(";\n"):
                     db.execute(statement)
                 db.execute(f"PRAGMA application_id = {rows.APPLICATION}")
@@ -253,16 +271,27 @@ def _make_tables(db: sqlite3.Connection, wait_s: float) -> None:
             time.sleep(0.01)
 
 
-def _has_tables(db: sqlite3.Connection) -> bool:
-    """Whether this is a store of ours; False for a new file. Raises sqlite3.DatabaseError for what we can't read."""
+def _add_lists(db: sqlite3.Connection) -> None:
+    """What version 1 lacks: the columns that runs are found by in lists."""
+    db.execute("ALTER TABLE runs ADD COLUMN tags TEXT NOT NULL DEFAULT '[]'")
+    db.execute("ALTER TABLE runs ADD COLUMN words TEXT NOT NULL DEFAULT ''")
+    db.execute("DROP INDEX runs_by_start")
+    reading = db.cursor()
+    reading.row_factory = sqlite3.Row
+    found = [rows.of_list(run) | {"id": run.id} for run in map(rows.to_run, reading.execute("SELECT * FROM runs"))]
+    db.executemany("UPDATE runs SET tags = :tags, words = :words WHERE id = :id", found)
+
+
+def _version(db: sqlite3.Connection) -> int:
+    """Of the tables of a store of ours; 0 for a new file. Raises sqlite3.DatabaseError for what we can't read."""
     application, version = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
     if application != rows.APPLICATION:
         if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             raise sqlite3.DatabaseError("another program's database; choose another file with CARBONWATCH_STORE")
-        return False
+        return 0
     if version > rows.VERSION:
         raise sqlite3.DatabaseError(f"a newer carbonwatch wrote it: version {version} of its tables")
-    return True
+    return int(version)
 
 
 def _is_busy(error: sqlite3.Error) -> bool:

@@ -7,14 +7,17 @@ import os
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
+from functools import lru_cache
 from typing import Any
 
 from carbonwatch.ledger import SLOT_NS
 from carbonwatch.model import Domain, Entry, Gap, Intensity, Place, Run, Usage, Work
 from carbonwatch.units import J_PER_KWH
 
-VERSION = 1
+VERSION = 2
 APPLICATION = 0x63627763  # what tells our files from other programs' (PRAGMA application_id)
+
+_LONGEST_WORD = 500  # of what is looked through; a name of 10 kB is found by its beginning
 
 Row = Mapping[str, Any] | sqlite3.Row
 Change = Callable[[sqlite3.Connection], None]
@@ -35,6 +38,7 @@ def schema() -> str:
         return file.read()
 
 
+@lru_cache(256)
 def to_text(value: Domain | Intensity | Place) -> str:
     """A noun as JSON, always the same for the same noun."""
     return json.dumps(asdict(value), sort_keys=True)
@@ -59,7 +63,22 @@ def of_run(run: Run) -> dict[str, Any]:
         "energy_j": energy_j,
         "emissions_g": emissions_g,
         "measured": measured,
+        **of_list(run),
     }
+
+
+def of_list(run: Run) -> dict[str, str]:
+    """What a run is found by in lists: its tags as JSON, and the words that a search looks through."""
+    words = (run.project, str(run.facts.get("command") or ""), *run.tags, str(run.facts.get("host") or ""), run.id)
+    return {
+        "tags": tags_text(run.tags),
+        "words": " ".join(word[:_LONGEST_WORD] for word in words).lower(),
+    }
+
+
+def tags_text(tags: tuple[str, ...]) -> str:
+    """Tags as JSON, each in quotes."""
+    return json.dumps(tags, ensure_ascii=False)
 
 
 def _totals(run: Run) -> tuple[float, float, float | None]:

@@ -1,0 +1,91 @@
+"""Show your runs in the browser: lists, charts, comparisons.
+
+It serves this machine alone, at an address that nobody else knows, and changes
+nothing. Ctrl-C ends it. Also as `carbonboard`.
+
+Examples:
+  carbonwatch board                       all runs that are kept
+  carbonwatch board --csv emissions.csv   those of a file, CodeCarbon's too
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from contextlib import closing
+
+from carbonwatch import store
+from carbonwatch.cli import UsageError, _options, _terminal
+
+_PORTS = 65536
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--csv",
+        "--filepath",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="Also an emissions.csv; more than one if repeated.",
+    )
+    parser.add_argument("--port", type=_port, default=0, metavar="N", help="Port to listen on. Default: a free one.")
+    parser.add_argument("--no-browser", action="store_true", help="Only say the address; open it yourself.")
+    _options.add_settings(parser, ("store",))
+
+
+def main(args: argparse.Namespace) -> int:
+    from carbonwatch.board.server import Server
+    from carbonwatch.board.sources import Sources
+
+    path = store.path(_options.chosen(args))
+    if path is None and not args.csv:
+        raise UsageError("The setting store is `none`, so no run is kept. Give a file of runs: --csv FILE")
+    for file in args.csv:
+        _terminal.say(f"Reading {file} ...")
+    with closing(Sources(path, args.csv)) as sources:
+        try:
+            server = Server(sources, args.port)
+        except OSError as error:
+            raise UsageError(
+                f"Port {args.port} can't be had ({error.strerror}). Leave --port out for a free one."
+            ) from error
+        with closing(server.socket):
+            _serve(server.address, not args.no_browser, server.serve_forever)
+    return 0
+
+
+def carbonboard() -> int:
+    """`carbonboard`: the same as a command of its own, as CodeCarbon's users know it."""
+    import sys
+
+    from carbonwatch import cli
+
+    return cli.main(["board", *sys.argv[1:]])
+
+
+def _serve(address: str, in_browser: bool, serve: Callable[[], None]) -> None:
+    _terminal.say(f"The board is at {address}\nCtrl-C ends it.")
+    if in_browser:
+        _open(address)
+    try:
+        serve()
+    except KeyboardInterrupt:
+        _terminal.say("")
+
+
+def _open(address: str) -> None:
+    import webbrowser
+
+    try:
+        opened = webbrowser.open(address)
+    except webbrowser.Error:
+        opened = False
+    if not opened:
+        _terminal.say("No browser could be opened from here: open that address yourself.")
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) < _PORTS):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: a number below {_PORTS}")
+    return int(text)

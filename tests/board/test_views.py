@@ -1,0 +1,232 @@
+"""Every view of the board in Chromium: no error, no other host, no serious fault, and names stay text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+import pytest
+
+from carbonwatch.board.server import Server
+from carbonwatch.store.journal import Journal
+from tests import browser as browsers
+from tests.board import shown
+from tests.board.conftest import serving
+from tests.browser import Watched
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+IDS = [f"01990000-0000-7000-8000-{n:012x}" for n in range(3)]
+HOSTILE_IDS = [f"01990000-0000-7000-8000-{n + 0xFF00:012x}" for n in range(len(shown.HOSTILE))]
+# a view, and what is there when it is ready
+VIEWS = {
+    "": "section[aria-labelledby=list] tbody tr",
+    "#projects": "main .bars li",
+    "#elsewhere": ".map path",
+    f"#compare?ids={quote(json.dumps(IDS))}": "#compare-all",
+    f"#run?id={shown.BIG}": ".uplot canvas",
+    f"#run?id={IDS[1]}": "#whose",
+    "#run?id=01990000-0000-7000-8000-000000000006": ".message",
+}
+
+
+@contextmanager
+def visiting(browser: Browser, server: Server, **options: object) -> Iterator[Watched]:
+    with browsers.watched(browser, urlsplit(server.address).netloc, **options) as seen:
+        seen.page.goto(server.address)
+        yield seen
+
+
+def shows(seen: Watched, server: Server, view: str) -> None:
+    """Goes there, and waits until it is all there."""
+    seen.page.goto(server.address + view)
+    seen.page.reload()  # what differs after the # alone is no new page
+    seen.page.wait_for_selector(VIEWS.get(view, "h1"))
+
+
+# in the dark only colours differ, and these two views have them all
+@pytest.mark.parametrize(("scheme", "views"), [("light", list(VIEWS)), ("dark", ["", f"#run?id={shown.BIG}"])])
+def test_no_view_has_a_serious_fault(browser: Browser, board: Server, scheme: str, views: list[str]) -> None:
+    with visiting(browser, board, color_scheme=scheme) as seen:
+        found = {}
+        for view in views:
+            shows(seen, board, view)
+            found[view] = seen.faults()
+
+    assert found == {view: [] for view in views}
+
+
+@pytest.mark.parametrize("width", [360, 3840])
+def test_no_view_is_wider_than_its_screen(browser: Browser, board: Server, width: int) -> None:
+    with visiting(browser, board, viewport={"width": width, "height": 900}) as seen:
+        over = {}
+        for view in (*VIEWS, f"#run?id={HOSTILE_IDS[4]}"):
+            shows(seen, board, view)
+            over[view] = seen.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+
+    assert {view: by for view, by in over.items() if by > 0} == {}
+
+
+def test_names_are_text_wherever_they_stand(browser: Browser, board: Server) -> None:
+    with visiting(browser, board) as seen:
+        for id_, name in zip(HOSTILE_IDS, shown.HOSTILE, strict=True):
+            seen.page.goto(f"{board.address}#run?id={id_}")
+            seen.page.wait_for_selector(f"code:has-text('{id_}')")
+            if "\u202e" not in name:  # signs that turn the text around are left out
+                visible = " ".join("".join(sign if sign.isprintable() else " " for sign in name).split())
+                assert visible[:100] in " ".join(seen.page.inner_text("h1").split())
+            seen.page.get_by_role("button", name="markdown").click()
+            seen.page.wait_for_selector("pre")
+            assert seen.page.evaluate("document.querySelectorAll('main script, main img, main iframe').length") == 0
+            assert seen.page.evaluate("[...document.links].filter(a => a.protocol !== 'http:').length") == 0
+
+
+def has(page: Page, selector: str, count: int) -> None:
+    """Waits until there are so many of them."""
+    from playwright.sync_api import expect
+
+    expect(page.locator(selector)).to_have_count(count, timeout=browsers.PATIENCE_MS)
+
+
+def test_the_list_is_filtered_sorted_and_leafed_through(visit: Watched) -> None:
+    page, rows = visit.page, "section[aria-labelledby=list] tbody tr"
+    page.wait_for_selector(rows)
+    page.get_by_label("Words in project").fill("IMDB")
+    has(page, rows, 4)
+    page.locator("label:has-text('Project') select").select_option("imdb")
+    has(page, rows, 1)
+    page.locator("label:has-text('Tag') select").select_option("nightly")
+    page.get_by_role("button", name="Clear").click()
+    has(page, rows, 19)
+    page.get_by_role("button", name="CO2e").click()
+    page.wait_for_selector(f"{rows}:first-child a:has-text('imdb')")
+
+    assert page.get_attribute("th:has-text('CO2e')", "aria-sort") == "descending"
+    assert page.locator("[role=status]", has_text="1 to 19 of 19").count() == 1
+
+
+def test_a_run_has_its_power_closer_by_and_its_texts(visit: Watched) -> None:
+    page = visit.page
+    page.get_by_role("link", name="imdb").click()
+    page.wait_for_selector(".uplot canvas")
+    chart = page.locator(".series .u-over").first
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 20, steps=5)
+    page.mouse.up()
+    page.get_by_role("button", name="Show all of it again").click()
+    page.get_by_role("button", name="markdown").click()
+    page.wait_for_selector("pre:has-text('### ')")
+    page.get_by_role("button", name="Copy").click()
+
+    assert "from" in str(page.get_attribute(".series [role=img]", "aria-label"))
+    assert page.locator("#tasks").count() == page.locator("#gaps").count() == 1
+    page.wait_for_selector("button:has-text('Copied'), button:has-text('Select')")
+
+
+def test_runs_that_are_ticked_are_compared(visit: Watched) -> None:
+    page = visit.page
+    for name in ("imdb", "still going"):
+        page.get_by_label(f"Compare {name} of").check()
+    page.get_by_role("link", name="Compare 2 chosen").click()
+    page.wait_for_selector("#compare-all")
+
+    assert page.locator("section[aria-labelledby=compare-all] tbody tr").count() == 2
+
+
+def test_a_country_says_its_figure_and_clouds_are_listed(visit: Watched) -> None:
+    page = visit.page
+    page.get_by_role("link", name="Elsewhere").click()
+    page.locator(".map path").first.dispatch_event("click")
+    page.wait_for_selector(".message.good")
+    page.get_by_role("button", name="gcp").click()
+    page.locator("summary").click()
+
+    assert "CO2e at" in page.inner_text(".message.good")
+    assert page.locator("details tbody tr", has_text="(gcp/europe-west1)").count() == 1
+
+
+def test_it_works_with_the_keyboard_alone(visit: Watched) -> None:
+    page = visit.page
+    page.wait_for_selector("section[aria-labelledby=list] tbody tr")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+
+    page.get_by_role("link", name="Projects").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("h1:has-text('Projects')")
+    page.get_by_role("button", name="Dark").focus()
+    page.keyboard.press("Enter")
+
+    assert page.get_attribute("html", "data-theme") == "dark"
+
+
+def test_a_run_that_goes_on_is_shown_as_it_grows(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    run, samples = shown.running()
+    with closing(Journal(str(path))) as journal:
+        journal.save(run, run.entries, samples)
+        with serving(store=path) as server, visiting(browser, server) as seen:
+            shows(seen, server, f"#run?id={run.id}")
+            seen.page.wait_for_selector(".state.running")
+            journal.save(replace(run, state="finished", duration_s=400.0), run.entries, ())
+            seen.page.wait_for_selector(".state.finished")
+
+            assert "6 min 40 s" in seen.page.inner_text(".tiles")
+
+
+CODECARBON = """\
+timestamp,project_name,run_id,duration,emissions,cpu_energy,gpu_energy,ram_energy,energy_consumed,country_iso_code,pue
+2026-01-02T10:00:00,digits,aaa,3600,0.056,0.5,0.4,0.1,1.0,FRA,1.0
+2026-01-03T10:00:00,<script>alert(1)</script>,"b,b",60,0.001,,,,0.01,,
+2026-01-04T10:00:00,=cmd(),ccc,60,,,,,nonsense,,
+"""
+
+
+def test_a_file_is_opened_and_one_is_dropped(browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "emissions.csv"
+    file.write_text(CODECARBON)
+    with serving(store=None, files=(file,)) as server, visiting(browser, server) as seen:
+        page, rows = seen.page, "section[aria-labelledby=list] tbody tr"
+        page.wait_for_selector(rows)
+        page.set_input_files("input[type=file]", str(file))
+        page.wait_for_selector("label:has-text('Runs of') select")
+        page.wait_for_selector("[role=status]:has-text('3 rows of emissions.csv')")
+        data = page.evaluate_handle(
+            "text => { const data = new DataTransfer(); data.items.add(new File([text], 'dropped.csv')); return data }",
+            CODECARBON,
+        )
+        page.dispatch_event("main", "drop", {"dataTransfer": data})
+        page.wait_for_selector("[role=status]:has-text('3 rows of dropped.csv')")
+        texts = page.locator(rows).all_inner_texts()
+        titles = page.locator("label:has-text('Runs of') option").all_inner_texts()
+        page.get_by_label("Compare <script>").check()
+        page.get_by_label("Compare digits").check()
+        page.get_by_role("link", name="Compare 2 chosen").click()
+        page.wait_for_selector("#compare-all")
+
+    assert ["unknown" in text for text in texts] == [True, False, False]
+    assert "<script>alert(1)</script>" in texts[1]
+    assert titles == ["emissions.csv", "emissions.csv", "dropped.csv"]
+
+
+def test_an_error_is_said_and_ends(browser: Browser, board: Server) -> None:
+    with browsers.watched(browser, urlsplit(board.address).netloc) as seen:
+        seen.page.goto(board.address + "#run?id=none")
+        seen.page.wait_for_selector("[role=alert]:has-text('There is no run')")
+        seen.page.get_by_role("link", name="Runs").click()
+        seen.page.wait_for_selector("section[aria-labelledby=list] tbody tr")
+        seen.page.wait_for_selector("[role=alert]", state="detached")
+        # the browser notes every answer that is not 200
+        assert [error for error in seen.errors if "404" not in error] == []
+        seen.errors.clear()
