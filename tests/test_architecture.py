@@ -16,15 +16,15 @@ SRC = TESTS.parent / "src" / "carbonwatch"
 # a module imports from lines above its own and from its own folder
 LAYERS = """
     _version units errors folders
-    model plugins cputime nvidia tables pages linklocal frameworks rights
+    model plugins cputime nvidia tables linklocal charts significance pages frameworks rights
     cpunames
     hardware cloudinstances powermodel embodied plugs calibration
     settings
-    sensors activity grid location environment attribution ledger ticks sweeps
-    sampler idle conditions store reports exporters pricing
+    sensors activity grid location environment attribution ledger totals ticks sweeps
+    sampler idle conditions store reports exporters pricing pictures comparison
     windows
     tracker
-    codecarbon calculator estimate requirements benchmark profiler distributed testing powerlimits
+    codecarbon appendix calculator estimate requirements benchmark profiler distributed testing powerlimits
     __init__
     integrations board server
     cli
@@ -47,6 +47,8 @@ UNITS = (
     "_j_per_kwh",
     "_g_per_kwh",
     "_l_per_kwh",
+    "usd_per_t",
+    "_flops",
 )
 # what has no unit, or that of the thing it belongs to: ratios, counts, and the ends of a Figure or an Intensity
 UNITLESS = {"pue", "share", "part", "factor", "fraction", "error", "time_error", "measured", "cores", "reserved_cores"}
@@ -55,6 +57,9 @@ UNITLESS |= {"seconds", "watts", "wue"}  # a unit itself; and everybody's name f
 UNITLESS |= {"load", "concentration", "concentrated", "uneven", "dynamic", "residual", "vcpus", "sockets", "threads"}
 UNITLESS |= {"hardware_sockets", "hardware_cores", "hardware_threads", "hardware_vcpus"}
 UNITLESS |= {"lo95", "lo80", "hi80", "hi95", "a", "b"}  # ends of a value's interval, and a line's terms: P = a + b * x
+UNITLESS |= {"accuracy", "requests", "per", "resource_share"}  # what standards ask for
+UNITLESS |= {"p", "mean", "standard_error"}  # of any numbers
+UNITLESS |= {"x", "y", "x_high", "y_high", "width", "height", "high"}  # of a chart
 # their names, whole
 CODECARBON = {"measure_power_secs"}
 CODECARBON_ALONE = {"codecarbon/data.py", "codecarbon/units.py"}

@@ -259,5 +259,5 @@ def test_what_is_no_commit_is_not_taken_for_one(tmp_path: Path) -> None:
 
 
 def test_tags_are_noted_where_there_are_any() -> None:
-    assert environment.facts(Settings(tags=("a", "<b>")), "1")["tags"] == ["a", "<b>"]
-    assert "tags" not in environment.facts(Settings(), "1")
+    assert facts(Settings(tags=("a", "<b>")), "1")["tags"] == ["a", "<b>"]
+    assert "tags" not in facts(Settings(), "1")

@@ -158,6 +158,32 @@ def not_metered() -> Run:
     return a_run()
 
 
+# what a name may hold that steers something: a page, a spreadsheet, LaTeX, a terminal, the direction of reading
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "=cmd|' /C calc'!A0",
+    "\\input{/etc/passwd} $x^2_i$ 100 % & # ~ {",
+    "x" * 10_000,
+    "\u202eevil\u202c שלום مرحبا",
+    "🙂👩\u200d🔬 漢字 é ø ﬁ",
+    "two\nlines\r\n\tand \x1b[31mred",
+    "\udcff\0",
+    "--- ## `code` | [a](b) ![c](d)",
+    "}\\end{document}\\write18{id}",
+)
+
+
+def hostile(name: str) -> Run:
+    """A run where everything that somebody chooses has this name."""
+    intensity = replace(FRANCE, name=name, source=name)
+    gpu = replace(GPU, source=name)
+    entries = (entry(usage(PACKAGES[0], 600.0, 40.0), name, intensity), entry(usage(gpu, 60.0), f"{name}/b", intensity))
+    facts = {"command": name, "cpu_model": name, "cpu_count": 2, "tags": [name], "ram_total_gb": 4.0}
+    place = Place(country="FR", evidence=name)
+    gaps = (Gap(gpu.id, STARTED_NS, STARTED_NS + 10**9, name),)
+    return a_run(*entries, project=name, id=name, notes=(name,), facts=facts, place=place, gaps=gaps)
+
+
 ALL = (on_a_server, on_a_virtual_machine, with_tasks, with_gaps, killed, not_split, not_metered)
 
 

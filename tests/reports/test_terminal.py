@@ -296,6 +296,18 @@ def test_what_is_not_known_is_not_known_by_a_contract_either() -> None:
     assert details["Contract"][0].startswith("unknown CO2e by your contract")
 
 
+def test_power_over_time_is_one_line_of_bars() -> None:
+    text = terminal.render(runs.on_a_server(), power_w=(100.0, 50.0, None, 0.0, 200.0))
+
+    assert "▅▃ ▁█  0 W to 200 W\n" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("power_w", [(), (1.0, 2.0), (0.0,) * 9, (None,) * 9])
+def test_a_line_that_would_say_nothing_is_left_out(power_w: tuple[float | None, ...]) -> None:
+    assert terminal.render(runs.on_a_server(), power_w=power_w) == terminal.render(runs.on_a_server())
+
+
 def test_what_making_the_machine_emitted_is_a_line_of_its_own_and_in_no_headline() -> None:
     made = {"embodied_kg": [1200.0, 600.0, 2400.0], "embodied_share": 0.5, "embodied_lifetime_years": 4.0}
     run = runs.on_a_server()

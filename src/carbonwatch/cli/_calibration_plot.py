@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from carbonwatch.calibration import Calibration, Pair
-from carbonwatch.errors import SettingsError, Unavailable
+from carbonwatch.errors import SettingsError
+from carbonwatch.pictures import png
 
 KINDS = (".svg", ".png")
 
@@ -16,7 +17,6 @@ _TOP, _MIDDLE = 80, 400  # of the upper panel
 _LOWER_TOP, _LOWER_END = 434, 566
 _INK, _SOFT, _GRID, _DOT, _LINE = "#1f2933", "#64707d", "#e4e8ec", "#2f6fb0", "#c4452d"
 _FONT = "DejaVu Sans, Helvetica, Arial, sans-serif"
-_PNG_ZOOM = 2  # sharp on today's screens
 
 Scale = Callable[[float], float]
 
@@ -26,13 +26,13 @@ def check(path: str) -> None:
     if not path.lower().endswith(KINDS):
         raise SettingsError(f"--plot {path}: a picture is {' or '.join(KINDS)}. Name the file so.")
     if path.lower().endswith(".png"):
-        _png_of("<svg xmlns='http://www.w3.org/2000/svg' width='1' height='1'/>")
+        png("<svg xmlns='http://www.w3.org/2000/svg' width='1' height='1'/>")
 
 
 def write(path: str, pairs: Sequence[Pair], line: Calibration) -> None:
     """The picture as a file; its name says which kind."""
     text = svg(pairs, line)
-    content = _png_of(text) if path.lower().endswith(".png") else text.encode()
+    content = png(text, zoom=2) if path.lower().endswith(".png") else text.encode()
     with open(path, "wb") as file:
         file.write(content)
 
@@ -125,14 +125,3 @@ def _text(
 
 def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _png_of(text: str) -> bytes:
-    try:
-        import resvg_py
-    except ImportError as error:
-        raise Unavailable(
-            "A picture as PNG needs the package resvg-py, so it can't be drawn.",
-            "pip install 'carbonwatch[plot]', or name a file that ends in .svg.",
-        ) from error
-    return bytes(resvg_py.svg_to_bytes(svg_string=text, zoom=_PNG_ZOOM, sans_serif_family="DejaVu Sans"))

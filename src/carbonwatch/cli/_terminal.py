@@ -6,12 +6,20 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Sequence
-from typing import TextIO
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TextIO, TypeVar
 
 from carbonwatch import plugins
+from carbonwatch.errors import CarbonwatchError
 from carbonwatch.model import Run
+from carbonwatch.units import human_duration
 
+Item = TypeVar("Item")
+
+_LINE_STEPS = 50  # of a run, in one line
+_SHORTEST_LINE_S = 4.0
+_REFRESH_S = 0.3
 BOLD, DIM, RED, GREEN, YELLOW = "1", "2", "31", "32", "33"
 
 
@@ -73,9 +81,58 @@ def width(stream: TextIO | None) -> int | None:
         return 80
 
 
-def summary(run: Run, stream: TextIO | None) -> str:
-    """A run on one screen, as wide and as coloured as the stream shows it."""
-    return str(plugins.load("reports", "terminal")(run, width=width(stream) or 80, colour=colour(stream))).rstrip("\n")
+def summary(run: Run, stream: TextIO | None, path: str | None = None) -> str:
+    """A run on one screen, as wide and as coloured as the stream shows it; `path`: the store that has its samples."""
+    power_w = _power_w(run, path) if path is not None and _has(stream, "▁") else ()
+    report = plugins.load("reports", "terminal")
+    return str(report(run, width=width(stream) or 80, colour=colour(stream), power_w=power_w)).rstrip("\n")
+
+
+def _power_w(run: Run, path: str) -> Sequence[float | None]:
+    """The run's power over time, for a line; none where it is not kept."""
+    if run.duration_s < _SHORTEST_LINE_S:
+        return ()
+    from carbonwatch import pictures
+    from carbonwatch.store.query import Store
+
+    try:
+        with Store(path) as kept:
+            return pictures.watts(run, kept.samples(run.id, _LINE_STEPS), _LINE_STEPS)
+    except CarbonwatchError:  # a store that can't be read was told of before
+        return ()
+
+
+def _has(stream: TextIO | None, sign: str) -> bool:
+    """Whether the stream's encoding has a sign."""
+    try:
+        return bool(sign.encode(getattr(stream, "encoding", None) or "ascii"))
+    except (UnicodeEncodeError, LookupError):
+        return False
+
+
+def progress(
+    items: Iterable[Item], total: int, what: str, clock_s: Callable[[], float] = time.monotonic
+) -> Iterator[Item]:
+    """The items, while a line on stderr says how many of them are done: on a terminal alone, and if it takes long."""
+    if not is_terminal(sys.stderr):
+        yield from items
+        return
+    said_s = began_s = clock_s()
+    shown = False
+    for done, item in enumerate(items):
+        now_s = clock_s()
+        if now_s - said_s > _REFRESH_S:
+            said_s, shown = now_s, True
+            left_s = (now_s - began_s) / max(1, done) * (total - done)
+            print(
+                f"\r{what}: {done} of {total}, {human_duration(left_s)} left \x1b[K",
+                end="",
+                file=sys.stderr,
+                flush=True,
+            )
+        yield item
+    if shown:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def painted(text: str, code: str, wanted: bool) -> str:

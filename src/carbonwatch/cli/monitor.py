@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
+from carbonwatch import store
 from carbonwatch.cli import _options, _terminal
 from carbonwatch.model import Component, Run
 from carbonwatch.settings import Settings
@@ -73,7 +74,7 @@ def main(args: argparse.Namespace) -> int:
     if drawn:
         drawn.clear()
     if not settings.quiet:
-        _terminal.show(("" if drawn else "\n") + _terminal.summary(tracker.run, sys.stdout))
+        _terminal.show(("" if drawn else "\n") + _terminal.summary(tracker.run, sys.stdout, store.path(settings)))
     return 0
 
 

@@ -1,48 +1,90 @@
-"""Show a run: the last one, or the one named.
+"""Show a run or several: as text, for a paper, a model card, a form.
+
+Without a name it is the last run. Several runs, a project or a tag are added
+up: runs that failed or were killed are in the total, and it says so.
 
 Examples:
   carbonwatch report                      the last run
   carbonwatch report 019abcde --as json   the run whose id begins so
-  carbonwatch report --as markdown > energy.md
+  carbonwatch report --project imdb --as latex > energy.tex
+  carbonwatch report --as sci --per 1000 requests
+  carbonwatch report --as model-card --with training_type=fine-tuning
+  carbonwatch report --plot power.png
 """
 
 from __future__ import annotations
 
 import argparse
+import inspect
+import math
 import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from carbonwatch import plugins, store
+from carbonwatch import plugins, store, totals
 from carbonwatch.cli import UsageError, _options, _terminal
 from carbonwatch.model import Run
 from carbonwatch.settings import Settings
 from carbonwatch.store.query import Store
 
-OPERANDS = "[RUN]"
+OPERANDS = "[RUN ...]"
+
+_PICTURES = (".svg", ".png")
+_POINTS = 1000  # of a chart, a meter
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "run", nargs="?", default="last", metavar="RUN", help="Beginning of the run's id. Default: last."
-    )
+    kinds = [name.replace("_", "-") for name in plugins.names("reports")]
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="Beginnings of runs' ids, or last. Default: last.")
+    parser.add_argument("--project", metavar="NAME", help="All runs of this project.")
+    parser.add_argument("--tag", metavar="TAG", help="All runs with this tag.")
     parser.add_argument(
         "--as",
         dest="kind",
-        choices=plugins.names("reports"),
+        choices=kinds,
         default="terminal",
-        help="Kind of report. Default: terminal.",
+        metavar="KIND",
+        help=f"Kind of report: {', '.join(kinds)}. Default: terminal.",
     )
+    parser.add_argument(
+        "--per", nargs=2, metavar=("N", "UNIT"), help="What the score of sci is per: --per 1000 requests."
+    )
+    parser.add_argument(
+        "--with",
+        dest="given",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="What a report wants to know and no run can tell; it lists what it lacks. As often as needed.",
+    )
+    parser.add_argument(
+        "--social-cost",
+        nargs="?",
+        const="published",
+        metavar="USD",
+        help="Also say what the emissions cost the world, at so many US dollars a tonne; without a value at the "
+        "median of Ricke et al. 2018.",
+    )
+    parser.add_argument("--plot", metavar="FILE", help="Draw the power over time there: power.svg or power.png.")
     _options.add_settings(parser, ("store",))
 
 
 def main(args: argparse.Namespace) -> int:
-    run = _find(args.run, _options.chosen(args))
-    _terminal.show(_rendered(run, args.kind))
-    return 0
-
-
-def _find(id_: str, settings: Settings) -> Run:
+    settings = _options.chosen(args)
+    _check(args)
+    options = _options_of(args)
     with open_store(settings) as kept:
-        return kept.run(id_)
+        runs = chosen(kept, args.runs, args.project, args.tag)
+        if args.plot is not None:
+            _draw(kept, runs, args.plot)
+            return 0
+        runs = [_priced(run, args.social_cost) for run in runs]
+        if args.kind == "html":
+            _terminal.show(_page(kept, runs))
+            return 0
+    _terminal.show(_rendered(runs, args.kind, options, store.path(settings)))
+    return 0
 
 
 def open_store(settings: Settings) -> Store:
@@ -53,7 +95,110 @@ def open_store(settings: Settings) -> Store:
     return Store(path)
 
 
-def _rendered(run: Run, kind: str) -> str:
+def chosen(kept: Store, ids: Sequence[str], project: str | None, tag: str | None) -> list[Run]:
+    """The runs that a command line names, earliest first; the last one where it names none."""
+    if project is None and tag is None:
+        found = list(dict.fromkeys(kept.run(id_).id for id_ in ids or ["last"]))
+    else:
+        if ids:
+            raise UsageError("Name runs, or choose them with --project and --tag; both at once would be unclear.")
+        found = [listed.run.id for listed in reversed(kept.runs(project=project, tag=tag))]
+        if not found:
+            raise UsageError("No run fits --project and --tag. `carbonwatch runs` lists those that there are.")
+    return [kept.run(id_) for id_ in _terminal.progress(found, len(found), "Reading runs")]
+
+
+def _check(args: argparse.Namespace) -> None:
+    if args.per is not None and args.kind != "sci":
+        raise UsageError("--per belongs to --as sci: other reports have no functional unit.")
+    if args.plot is not None and not args.plot.lower().endswith(_PICTURES):
+        raise UsageError(f"--plot {args.plot!r} has no known ending. Write it as one of: power.svg, power.png.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The report that was asked for, and what was given for it."""
+
+    render: Callable[..., str]
+    options: Mapping[str, Any]
+
+
+def _options_of(args: argparse.Namespace) -> _Asked:
+    """Raises UsageError where a report does not know what it is given."""
+    render = plugins.load("reports", args.kind.replace("-", "_"))
+    known: Mapping[str, str] = getattr(sys.modules.get(render.__module__), "OPTIONS", {})
+    options: dict[str, Any] = {}
+    for words in args.given:
+        name, mark, value = words.partition("=")
+        if not mark or name not in known:
+            raise UsageError(_no_such_option(args.kind, name, known))
+        options[name] = _typed(name, value, str(inspect.signature(render).parameters[name].annotation))
+    if args.per is not None:
+        options |= {"per": _number("--per", args.per[0]), "unit": args.per[1]}
+    return _Asked(render, options)
+
+
+def _no_such_option(kind: str, name: str, known: Mapping[str, str]) -> str:
+    if not known:
+        return f"--as {kind} takes nothing with --with."
+    listed = "; ".join(f"{option}: {text}" for option, text in known.items())
+    hint = _terminal.nearest(name, list(known))
+    return f"--as {kind} does not know {name!r}, or it has no value: --with NAME=VALUE.{hint} It takes {listed}."
+
+
+def _typed(name: str, value: str, annotation: str) -> object:
+    return _number(name, value) if annotation.startswith("float") else value
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UsageError(f"{name} is {text!r}; it must be a number.")
+    return value
+
+
+def _priced(run: Run, usd: str | None) -> Run:
+    if usd is None:
+        return run
+    from carbonwatch.reports import _social_cost as social_cost
+
+    if usd == "published":
+        return social_cost.noted(run, social_cost.RICKE)
+    value = _number("--social-cost", usd)
+    if value <= 0:
+        raise UsageError(f"--social-cost is {usd!r}; it must be above 0, in US dollars a tonne.")
+    return social_cost.noted(run, social_cost.given(value))
+
+
+def _rendered(runs: Sequence[Run], kind: str, asked: _Asked, path: str | None) -> str:
+    if kind == "csv":  # which has room for each
+        parts = (asked.render(run, header=number == 0) for number, run in enumerate(runs))
+        return "".join(parts).rstrip("\n")
+    whole = totals.merge(runs)
     if kind == "terminal":
-        return _terminal.summary(run, sys.stdout)
-    return str(plugins.load("reports", kind)(run)).rstrip("\n")
+        return _terminal.summary(whole, sys.stdout, path)
+    return asked.render(whole, **asked.options).rstrip("\n")
+
+
+def _page(kept: Store, runs: Sequence[Run]) -> str:
+    """One file with all runs, each with its power over time."""
+    from carbonwatch.reports import _figures as figures
+    from carbonwatch.reports import html
+
+    traced = [(run, kept.samples(run.id, _POINTS)) for run in _terminal.progress(runs, len(runs), "Reading samples")]
+    return html.together(traced, figures.title(totals.merge(runs))).rstrip("\n")
+
+
+def _draw(kept: Store, runs: Sequence[Run], path: str) -> None:
+    from carbonwatch import pictures
+
+    if len(runs) > 1:
+        raise UsageError("A picture shows one run: its time is its own. Name one.")
+    svg = pictures.on_paper(pictures.power(runs[0], kept.samples(runs[0].id, pictures.STEPS)))
+    data = pictures.png(svg) if path.lower().endswith(".png") else svg.encode()
+    with open(path, "wb") as file:
+        file.write(data)
+    _terminal.say(f"carbonwatch: {path} shows the power of {_terminal.printable(runs[0].project)} {runs[0].id}.")

@@ -25,7 +25,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from carbonwatch import environment, plugins
+from carbonwatch import environment, plugins, store
 from carbonwatch.activity import _taskclock
 from carbonwatch.cli import UsageError, _child, _ending, _options, _terminal
 from carbonwatch.errors import CarbonwatchError, GridUnavailable, Unavailable
@@ -200,7 +200,7 @@ def _not_run(error: OSError) -> int:
 def _hand_over(run: Run, settings: Settings, file: str | None) -> None:
     try:
         if not settings.quiet:
-            _terminal.say("\n" + _terminal.summary(run, sys.stderr))
+            _terminal.say("\n" + _terminal.summary(run, sys.stderr, store.path(settings)))
         if file is not None:
             _write(file, plugins.load("reports", "json")(run))
     # border: as above; the run is in the store

@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from math import inf
 
 from carbonwatch import embodied, sweeps
 from carbonwatch.model import Component, Domain, Entry, Figure, Gap, Intensity, Part, Place, Quality, Run
+from carbonwatch.reports import _social_cost as social_cost
+from carbonwatch.totals import SEVERAL_PLACES, MergedRun, merged_runs
 from carbonwatch.units import (
     NS_PER_S,
     energy_range,
@@ -93,6 +96,11 @@ class TaskLine:
 
 def title(run: Run) -> str:
     """Project, state, how long and when, in one line."""
+    several = merged_runs(run)
+    if several:
+        in_all_s = sum(each.duration_s for each in several)
+        lasted = f"{len(several)} runs, {human_duration(in_all_s)} in all"
+        return ", ".join((f"{run.project}: {lasted}", *(f"first {text}" for text in _started(run.started_ns))))
     lasted = f"{_STATES[run.state]} after {human_duration(run.duration_s)}"
     return ", ".join((f"{run.project}: {lasted}", *_started(run.started_ns)))
 
@@ -108,7 +116,7 @@ def emissions(run: Run) -> str:
         return f"CO2e {UNKNOWN}"
     figure = run.emissions(run.headline)
     within = mass_range(figure.low, figure.high, figure.value, 2)
-    if _whose_is_unknown(run):
+    if whose_is_unknown(run):
         return f"CO2e {UNKNOWN} ({within}, 90 %)"
     value = human_mass(figure.value, 2)
     return f"{value} CO2e" if within == value else f"{value} CO2e ({within}, 90 %)"
@@ -120,7 +128,7 @@ def energy(run: Run) -> str:
         return f"energy {UNKNOWN}"
     figure = run.energy(run.headline)
     within = energy_range(figure.low, figure.high, figure.value)
-    if _whose_is_unknown(run):
+    if whose_is_unknown(run):
         return f"energy {UNKNOWN} ({within}, 90 %)"
     value = human_energy(figure.value)
     return value if within == value else f"{value} ({within}, 90 %)"
@@ -130,7 +138,7 @@ def meaning(run: Run) -> str:
     """Whose the headline is, and how much of it was measured: this program's own share, 94 % measured."""
     share = run.measured
     whose = _HEADLINES[run.headline]
-    if _whose_is_unknown(run):
+    if whose_is_unknown(run):
         whose = f"of the machine's {human_energy(run.energy('machine').value)}"
     measured = "" if share is None else ", nothing of it measured" if share == 0 else f", {percent(share)} measured"
     return whose + measured
@@ -143,6 +151,7 @@ def warnings(run: Run) -> list[str]:
         found.append("It was killed: the figures go up to the last sample that was saved.")
     if run.state == "failed" and run.entries:
         found.append("It ended with an error; the figures are whole, and include the part that failed.")
+    found += _of_several(merged_runs(run))
     if not run.entries:
         found.append(_nothing_metered(run))
     elif not run.is_split:
@@ -150,6 +159,17 @@ def warnings(run: Run) -> list[str]:
             "Nothing told who worked, so this program's share is not known: anything from nothing to all of it. "
             "`carbonwatch doctor` says what is missing."
         )
+    return found
+
+
+def _of_several(runs: tuple[MergedRun, ...]) -> list[str]:
+    """How many of them did not end well, and which energy is missing."""
+    counts = ((state, sum(each.state == state for each in runs)) for state in ("failed", "killed", "running"))
+    ended = [f"{count} {'still running' if state == 'running' else state}" for state, count in counts if count]
+    unmetered = sum(not each.metered for each in runs)
+    found = [f"Of {len(runs)} runs {', '.join(ended)}: what they used is in the figures."] if ended else []
+    if unmetered:
+        found.append(f"Of {len(runs)} runs {unmetered} had no meter: their energy is not known, and is missing here.")
     return found
 
 
@@ -252,6 +272,7 @@ def details(run: Run) -> list[tuple[str, list[str]]]:
         ("Contract", _contract(run)),
         ("Marginal", _marginal(run)),
         ("Embodied", _embodied(run)),
+        ("Social cost", social_cost.lines(run)),
         ("Sources", _sources(run)),
         ("Sweep", sweeps.told(run)),
         ("Not read", _gaps(run)),
@@ -259,6 +280,42 @@ def details(run: Run) -> list[tuple[str, list[str]]]:
         ("Tracker", [_overhead(run)]),
     ]
     return [(label, lines) for label, lines in found if lines]
+
+
+def devices(run: Run) -> str:
+    """What computed, with how many of it: Intel Xeon Gold 6330 (112 CPUs), 2 × NVIDIA A100; empty if not known."""
+    cpu, count = run.facts.get("cpu_model"), run.facts.get("cpu_count")
+    processor = [f"{cpu} ({count} CPUs)" if count else str(cpu)] if cpu else []
+    return one_line(", ".join([*processor, *gpus(run)]))
+
+
+def gpus(run: Run) -> list[str]:
+    """Graphics processors by model: 2 × NVIDIA A100-SXM4-40GB."""
+    models = [domain.source.partition(" (")[0] for domain in run.domains if domain.component == "gpu"]
+    return [f"{models.count(model)} × {model}" for model in dict.fromkeys(models)]
+
+
+def memory_gb(run: Run) -> float | None:
+    """The machine's memory; None where it is not known."""
+    known = run.facts.get("ram_total_gb")
+    return known if isinstance(known, int | float) and not isinstance(known, bool) and 0 < known < inf else None
+
+
+def where(run: Run) -> str:
+    """Name of the grid's place; empty where it is not known. Of several, all."""
+    names = dict.fromkeys(i.name for i in run.intensities if i.zone not in ("world", "given") and i.basis != "given")
+    return one_line(", ".join(names)) or one_line(str(run.place.country or ""))
+
+
+def run_time_s(run: Run) -> float:
+    """How long it took, of several runs together."""
+    return sum(each.duration_s for each in merged_runs(run)) or run.duration_s
+
+
+def one_line(text: str, most: int = 200) -> str:
+    """Without control characters and line breaks, and cut: names come from anywhere, and may be a whole book."""
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in text[: 10 * most]).split())
+    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def _machine(run: Run) -> list[str]:
@@ -277,6 +334,8 @@ def _machine(run: Run) -> list[str]:
 def _place(place: Place) -> str:
     """Where the machine is, and what told it: FR (time zone Europe/Paris)."""
     where = place.cloud or place.subdivision or place.country
+    if where is None and place.evidence == SEVERAL_PLACES:
+        return f"{', '.join(place.candidates)} ({place.evidence})"
     if where is None:
         return f"{UNKNOWN}: {place.evidence}"
     return f"{where}{_perhaps(place.candidates)} ({place.evidence})"
@@ -325,7 +384,7 @@ def _pue(run: Run) -> list[str]:
 def _water(run: Run) -> list[str]:
     if run.wue_l_per_kwh <= 0 or not run.entries:
         return []
-    if _whose_is_unknown(run):
+    if whose_is_unknown(run):
         return [f"{UNKNOWN}, at {human_number(run.wue_l_per_kwh)} l/kWh"]
     return [f"{human_volume(run.water_l)}, at {human_number(run.wue_l_per_kwh)} l/kWh"]
 
@@ -334,7 +393,7 @@ def _lines(run: Run) -> list[str]:
     """What the power lines lost on the way, if that was asked for: scope 3, and no part of the headline."""
     if run.losses_g is None or not run.entries:
         return []
-    lost = UNKNOWN if _whose_is_unknown(run) else human_mass(run.losses_g, 2)
+    lost = UNKNOWN if whose_is_unknown(run) else human_mass(run.losses_g, 2)
     share = percent(float(run.facts["line_losses"]))
     return [
         f"{lost} CO2e more for losses of {share} (scope 3; not in the figure above)",
@@ -346,7 +405,7 @@ def _contract(run: Run) -> list[str]:
     """The market-based figure, if a contract's factor was given: beside the grid's, never instead."""
     if run.market_g is None or not run.entries:
         return []
-    by_contract = UNKNOWN if _whose_is_unknown(run) else human_mass(run.market_g, 2)
+    by_contract = UNKNOWN if whose_is_unknown(run) else human_mass(run.market_g, 2)
     factor = human_number(float(run.facts["market_g_per_kwh"]))
     return [f"{by_contract} CO2e by your contract's {factor} g/kWh (market-based; the figure above is the grid's)"]
 
@@ -355,7 +414,7 @@ def _marginal(run: Run) -> list[str]:
     """Grams by what one kilowatt-hour more made the grid emit: beside the average, never instead."""
     if run.marginal_g is None or not run.entries:
         return []
-    caused = UNKNOWN if _whose_is_unknown(run) else human_mass(run.marginal_g, 2)
+    caused = UNKNOWN if whose_is_unknown(run) else human_mass(run.marginal_g, 2)
     factor = human_number(float(run.facts["marginal_g_per_kwh"]))
     source = str(run.facts.get("marginal_source", "source not known"))
     return [
@@ -438,6 +497,6 @@ def _started(ns: int) -> list[str]:
     return [time.strftime("started %Y-%m-%d %H:%M UTC", time.gmtime(ns // NS_PER_S))] if ns > 0 else []
 
 
-def _whose_is_unknown(run: Run) -> bool:
+def whose_is_unknown(run: Run) -> bool:
     """Whether the headline is an own share that nobody could tell."""
     return run.headline == "own" and not run.is_split

@@ -16,6 +16,11 @@ def render(run: Run) -> str:
     return "\n\n".join("\n".join(lines) for lines in map(list, blocks) if lines) + "\n"
 
 
+def escaped(text: str) -> str:
+    """As it reads: no sign of it makes a table's edge, a link or a tag."""
+    return _literally(_one_line(text))
+
+
 def _headline(run: Run) -> Iterator[str]:
     yield f"### {figures.emissions(run)}"
     if run.entries:
@@ -23,7 +28,7 @@ def _headline(run: Run) -> Iterator[str]:
 
 
 def _about(run: Run) -> Iterator[str]:
-    yield f"Run of {_escaped(figures.title(run))}."
+    yield f"Run of {escaped(figures.title(run))}."
     command = figures.command(run)
     if command:
         yield f"\n{_code(command)}"
@@ -49,7 +54,7 @@ def _tasks(run: Run) -> Iterator[str]:
     yield _line((":--", "--:", "--:", "--:"))
     for line in lines:
         # spaces at the beginning of a cell do not show
-        name = "&emsp;" * line.depth + _escaped(line.name)
+        name = "&emsp;" * line.depth + escaped(line.name)
         yield _line((name, line.energy, line.emissions, line.share))
     if figures.more_tasks(run):
         yield _line((figures.more_tasks(run), "", "", ""))
@@ -72,13 +77,8 @@ def _prose(text: str) -> str:
     """As it reads; what stands between backticks stays code."""
     parts = _one_line(text).split("`")
     if len(parts) % 2 == 0:  # one of them is alone
-        return _escaped(text)
+        return escaped(text)
     return "".join(f"`{part}`" if i % 2 and part else _literally(part) for i, part in enumerate(parts))
-
-
-def _escaped(text: str) -> str:
-    """As it reads: no sign of it makes a table's edge, a link or a tag."""
-    return _literally(_one_line(text))
 
 
 def _literally(line: str) -> str:

@@ -5,28 +5,36 @@ Without colour it is plain text that says the same; colours only lead the eye.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from math import inf
 
 from carbonwatch.model import Run
 from carbonwatch.reports import _figures as figures
+from carbonwatch.units import human_power
 
 Paint = Callable[[str, str], str]
 
 _BOLD, _DIM, _RED = "1", "2", "31"
 _QUALITY = {"measured": "32", "modelled": "33", "assumed": "35"}
 _LABEL_WIDTH = 11
+_BARS = "▁▂▃▄▅▆▇█"
+_FEWEST_STEPS = 4  # of a line that says something
 _NARROWEST = 80  # what the table needs
 _LONGEST_TASK = 33
 _LONGEST_COMMAND = 150
 
 
-def render(run: Run, *, width: int = 80, colour: bool = False) -> str:
-    """The summary as text, no line longer than `width` columns, which are 80 at least; in colour with ANSI codes."""
+def render(run: Run, *, width: int = 80, colour: bool = False, power_w: Sequence[float | None] = ()) -> str:
+    """The summary as text, no line longer than `width` columns, which are 80 at least; in colour with ANSI codes.
+
+    `power_w`: the headline's power in equal steps of the run, to be drawn in one line.
+    """
     width = max(width, _NARROWEST)
     paint: Paint = _in_colour if colour else _plain
     blocks = (
         _headline(run, width, paint),
         _about(run, width, paint),
+        _power(power_w, paint),
         _table(run, width, paint),
         _tasks(run, paint),
         _details(run, width, paint),
@@ -46,6 +54,21 @@ def _about(run: Run, width: int, paint: Paint) -> Iterator[str]:
     yield from (paint(_DIM, line) for line in _wrapped(_cut(figures.command(run), _LONGEST_COMMAND), width))
     for warning in figures.warnings(run):
         yield from (paint(style, line) for line in _wrapped(warning, width))
+
+
+def sparkline(values: Sequence[float | None]) -> str:
+    """A sign for each, as high as its share of the highest; a blank where nothing is known."""
+    highest = max((value for value in values if value is not None), default=0.0)
+    if not 0 < highest < inf:
+        return ""
+    steps = len(_BARS) - 1
+    return "".join(" " if value is None else _BARS[round(max(0.0, value) / highest * steps)] for value in values)
+
+
+def _power(power_w: Sequence[float | None], paint: Paint) -> Iterator[str]:
+    known = [value for value in power_w if value is not None]
+    if len(known) >= _FEWEST_STEPS and sparkline(power_w):
+        yield f"{sparkline(power_w)}  {paint(_DIM, f'{human_power(min(known))} to {human_power(max(known))}')}"
 
 
 def _table(run: Run, width: int, paint: Paint) -> Iterator[str]:
