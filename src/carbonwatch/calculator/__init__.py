@@ -135,7 +135,7 @@ def _facts(of: Sequence[Device], ram_gb: float, offset: float, offset_by: str, p
         "embodied_kg": [made_kg, made_kg / 2, made_kg * 2],
         "embodied_share": 1.0,
         "embodied_lifetime_years": embodied.LIFETIME_YEARS,
-        "embodied_source": "a server's footprint (Dell R740, by Cloud Carbon Footprint's rule), shared out by its parts",
+        "embodied_source": "a server's footprint (Dell's R740, Cloud Carbon Footprint's rule), shared out by its parts",
     }
 
 

@@ -116,14 +116,14 @@ def memory_made_kg(ram_gb: float) -> float:
 @cache
 def _gpu(name: str) -> Model | None:
     row = gpu_model.model(name)
-    return row and Model("gpu", row["name"], (_board(float(row["tdp_w"])),), _board_made_kg())
+    return None if row is None else Model("gpu", row["name"], (_board(float(row["tdp_w"])),), _board_made_kg())
 
 
 @cache
 def _tpu(name: str) -> Model | None:
     wanted = name.lower().replace("tpu", "").strip()
     row = next((row for row in tables.rows("tpu_tdp") if row["name"].lower() == f"tpu {wanted}"), None)
-    return row and Model("tpu", row["name"], (_board(float(row["tdp_w"])),), _board_made_kg())
+    return None if row is None else Model("tpu", row["name"], (_board(float(row["tdp_w"])),), _board_made_kg())
 
 
 def _board(tdp_w: float) -> Part:

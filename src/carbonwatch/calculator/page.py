@@ -27,8 +27,8 @@ Row = dict[str, Any]
 SOURCES = {
     "gpu": "makers' data sheets: rated power, memory, FP32 TFLOPS, year of the board",
     "tpu": "Google's papers: power, memory, BF16 TFLOPS, year of the chip",
-    "cpu": "makers' product pages: rated power and cores of one socket; the curve is fitted on SPECpower results of 2007 "
-    "to 2026",
+    "cpu": "makers' product pages: rated power, cores of one socket; the curve is fitted on results of SPECpower, "
+    "2007 to 2026",
     "instance": "providers' pages of 2026: processor, memory, boards; the share of a host is a model",
     "memory": "DDR4 on six hosts, by RAPL's DRAM domain",
     "use": "218 training runs of the Zeus project: a board draws 65 % of its rated power in the median",
@@ -62,7 +62,7 @@ def table() -> Row:
 def export(folder: Path) -> list[Path]:
     """Writes the page as files that open from the disk or from any host, and gives them."""
     folder.mkdir(parents=True, exist_ok=True)
-    texts = {"index.html": pages.linked(NAME, TITLE, table())}
+    texts = {"index.html": pages.linked(NAME, TITLE, {"table": table(), "board": False})}
     texts.update({part: pages.read(part) for part in (*pages.parts(NAME), "licences.txt")})
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8", newline="")

@@ -32,8 +32,8 @@ TEX = {
     r"power, not measured)~\cite{carbonwatch}.",
     "grid": f"The grid's intensity is taken as <g>~g {_CO2E} per kWh, the mean of <year><source>.",
     "own": f"The intensity of the electricity is <g>~g {_CO2E} per kWh, as given by the authors.",
-    "emissions": rf"With a PUE of <pue>, that makes <mass> of {_CO2E} (<mass_range>, 90~\%); making the hardware is not "
-    "in this figure.",
+    "emissions": rf"With a PUE of <pue>, that makes <mass> of {_CO2E} (<mass_range>, 90~\%); making the hardware is "
+    "not in this figure.",
     "provider": r"The provider states that it offsets <offset>~\% of that, <offset_mass>; offsets do not cancel "
     "emissions, so that the figure is before any.",
     "bought": r"We bought offsets for <offset>~\% of that, <offset_mass>; offsets do not cancel emissions, so that the "
