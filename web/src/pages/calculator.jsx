@@ -292,7 +292,7 @@ function Text({ name, text }) {
   return (
     <div>
       <h3>{name}</h3>
-      <div class="text"><pre tabIndex={0} aria-label={name}>{text}</pre><Copy text={text} label="Copy" /></div>
+      <div class="text wrapped"><pre tabIndex={0} aria-label={name}>{text}</pre><Copy text={text} label="Copy" /></div>
     </div>
   )
 }
@@ -301,7 +301,7 @@ function Sources({ of: { input, place, grid, pue } }) {
   const used = [...new Map(input.devices.map(({ kind, name }) => [`${kind} ${name}`, [kind, name]])).values()]
   return (
     <Section id="sources" title="Whose figures these are">
-      <dl class="facts">
+      <dl class="facts stacked">
         {used.map(([kind, name]) => {
           const row = calculator.find(table, kind, name)
           return <Fact key={`${kind} ${name}`} name={name} text={`${about(kind, row)}: ${row.source ?? table.sources[kind]}`} />
@@ -361,7 +361,7 @@ const GLOSSARY = [
 function Glossary() {
   return (
     <Section id="glossary" title="Words">
-      <dl class="facts">{GLOSSARY.map(([word, text]) => <Fact key={word} name={word} text={text} />)}</dl>
+      <dl class="facts stacked">{GLOSSARY.map(([word, text]) => <Fact key={word} name={word} text={text} />)}</dl>
     </Section>
   )
 }
