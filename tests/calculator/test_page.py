@@ -204,12 +204,13 @@ def _is_refused(field: str, text: str) -> bool:
         return field in ("count", "hours")
     if not re.fullmatch(r"[+-]?[\d.]+(e\d+)?", text):
         return True
-    value = float(text) / (100 if field == "offset" else 1)
+    value: Any = float(text) / (100 if field == "offset" else 1)
+    words_: dict[str, Any] = {"hours": 1.0, field: value}
     try:
         if field == "count":
-            estimate([Device("gpu", "T4", count=value)], 1.0)  # type: ignore[arg-type]  # a caller without types
+            estimate([Device("gpu", "T4", count=value)], 1.0)
         else:
-            estimate([Device("gpu", "T4")], **{"hours": 1.0, field: value})
+            estimate([Device("gpu", "T4")], **words_)
     except CarbonwatchError:
         return True
     return False

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,7 +60,7 @@ def test_a_number_has_no_exponent_and_no_zeros_at_its_end(value: float, text: st
     assert words.plain(value) == text
 
 
-VARIANTS = [
+VARIANTS: list[dict[str, Any]] = [
     {"place": "gcp/europe-west1", "offset": 0.5, "offset_by": "provider"},
     {"place": "azure/westeurope"},
     {"place": "CI"},
@@ -82,7 +83,7 @@ def test_a_region_a_place_and_private_infrastructure_have_sentences_of_their_own
 
 def test_it_cites_what_the_references_have() -> None:
     for variant in VARIANTS:
-        run = estimate([Device("gpu", "T4")], 3.5, **variant)  # type: ignore[arg-type]  # each of its type
+        run = estimate([Device("gpu", "T4")], 3.5, **variant)
         keys = set(re.findall(r"\\cite\{([^}]*)\}", words.latex(run)))
 
         assert keys <= set(re.findall(r"@\w+\{([^,]*),", str(words.document(run)["bibtex"])))
@@ -107,6 +108,6 @@ def test_it_compiles(tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stdout.decode(errors="replace")[-2000:]
 
 
-def _latex(**variant: object) -> str:
+def _latex(**variant: Any) -> str:
     devices = [Device("gpu", "A100 SXM4", 8), Device("instance", "azure/nc6s_v3")]
-    return words.latex(estimate(devices, 12.25, **variant))  # type: ignore[arg-type]  # each of its type
+    return words.latex(estimate(devices, 12.25, **variant))

@@ -24,6 +24,7 @@ __all__ = ["LIMITS", "OFFSETS", "Device", "estimate"]
 
 OFFSETS = ("bought", "provider")
 MOST_DEVICES = 50  # kinds of them, of a run
+_NOTES = ("Nothing was measured: the power is what the tables say of such devices.",)
 # the least and the most that make sense; what is outside is a slip of the keyboard
 LIMITS: dict[str, tuple[float, float]] = {
     "count": (1, 1_000_000),
@@ -57,20 +58,11 @@ def estimate(
     instances. `offset` is the share of the emissions that is offset, by the provider or bought: it is noted, and
     changes no figure. Raises SettingsError for what is not known or makes no sense.
     """
-    if not of or len(of) > MOST_DEVICES:
-        raise SettingsError(f"An estimate is of 1 to {MOST_DEVICES} kinds of devices; these are {len(of)}.")
+    _check_devices(of)
     _check(hours=hours, pue=pue, g_per_kwh=g_per_kwh, ram_gb=ram_gb, offset=offset)
-    for device in of:
-        _check(count=device.count, utilisation=device.utilisation, vcpus=device.vcpus)
-        if device.count != int(device.count):
-            raise SettingsError(f"count is {device.count!r}; it must be a whole number.")
-    if offset_by not in OFFSETS:
-        raise SettingsError(f"offset_by is {offset_by!r}; it must be one of {', '.join(OFFSETS)}.")
     where = location.named(place) if place else Place(evidence="no place was given")
     known_pue, wue_l_per_kwh, pue_source = bundled.overheads(where)
     intensity = bundled.find(where) if g_per_kwh is None else given(g_per_kwh)
-    parts = list(_parts(of, ram_gb))
-    entries = tuple(_entry(name, part, use, hours, intensity, started_ns) for name, part, use in parts)
     return Run(
         id="estimate",
         project=project,
@@ -78,8 +70,8 @@ def estimate(
         state="finished",
         started_ns=started_ns,
         duration_s=hours * 3600,
-        entries=entries,
-        notes=("Nothing was measured: the power is what the tables say of such devices.",),
+        entries=tuple(_entry(*part, hours, intensity, started_ns) for part in _parts(of, ram_gb)),
+        notes=_NOTES,
         place=where,
         facts=_facts(of, ram_gb, offset, offset_by, pue_source if pue is None else "as given"),
         pue=known_pue if pue is None else pue,
@@ -124,6 +116,8 @@ def _entry(
 
 def _facts(of: Sequence[Device], ram_gb: float, offset: float, offset_by: str, pue_source: str) -> dict[str, Any]:
     """What else was said, and what making the devices emitted."""
+    if offset_by not in OFFSETS:
+        raise SettingsError(f"offset_by is {offset_by!r}; it must be one of {', '.join(OFFSETS)}.")
     models = [(device, devices.find(device)) for device in of]
     made_kg = math.fsum(model.made_kg * device.count for device, model in models) + devices.memory_made_kg(ram_gb)
     return {
@@ -137,6 +131,15 @@ def _facts(of: Sequence[Device], ram_gb: float, offset: float, offset_by: str, p
         "embodied_lifetime_years": embodied.LIFETIME_YEARS,
         "embodied_source": "a server's footprint (Dell's R740, Cloud Carbon Footprint's rule), shared out by its parts",
     }
+
+
+def _check_devices(of: Sequence[Device]) -> None:
+    if not 1 <= len(of) <= MOST_DEVICES:
+        raise SettingsError(f"An estimate is of 1 to {MOST_DEVICES} kinds of devices; these are {len(of)}.")
+    for device in of:
+        _check(count=device.count, utilisation=device.utilisation, vcpus=device.vcpus)
+        if device.count != int(device.count):
+            raise SettingsError(f"count is {device.count!r}; it must be a whole number.")
 
 
 def _check(**values: float | None) -> None:
