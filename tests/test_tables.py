@@ -17,7 +17,7 @@ DATA = Path(carbonwatch.__file__).parent / "data"
 GRID = {
     "cloud_regions": 151,
     "countries": 252,
-    "equivalents": 11,
+    "equivalents": 12,
     "fuel_factors": 15,
     "line_losses": 3,
     "pue_defaults": 7,

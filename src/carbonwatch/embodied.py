@@ -13,7 +13,7 @@ from carbonwatch.errors import SettingsError
 from carbonwatch.model import Figure, Run
 
 LIFETIME_YEARS = 4.0
-_HOURS_PER_YEAR = 8766.0
+HOURS_PER_YEAR = 8766.0
 
 # kg CO2e. Servers: Teads and Cloud Carbon Footprint (Apache-2.0), after Dell's study of the R740
 _BASE_KG, _EXTRA_CPU_KG, _PER_GB_KG, _FREE_GB = 1000.0, 100.0, 1.39, 16.0
@@ -66,7 +66,7 @@ def embodied(
             f"A share is 0 to 1, a lifetime above 0 and a duration 0 or more; they are {share!r}, {lifetime_years!r} "
             f"years and {duration_s!r} s."
         )
-    part = duration_s / 3600 / (lifetime_years * _HOURS_PER_YEAR) * share
+    part = duration_s / 3600 / (lifetime_years * HOURS_PER_YEAR) * share
     return Embodied(total, total.times(1000.0 * part), lifetime_years, _SOURCES[form])
 
 
@@ -103,7 +103,7 @@ def of(run: Run) -> Embodied | None:
         return None
     whole, source = Figure(*noted), str(run.facts["embodied_source"])
     years, kept = float(run.facts["embodied_lifetime_years"]), float(run.facts["embodied_share"]) * _reserved(run)
-    part = run.duration_s / 3600 / (years * _HOURS_PER_YEAR) * min(1.0, kept)
+    part = run.duration_s / 3600 / (years * HOURS_PER_YEAR) * min(1.0, kept)
     return Embodied(whole, whole.times(1000.0 * part), years, source)
 
 

@@ -40,7 +40,7 @@ HOST_LOAD = 0.5  # of a host whose tenants are not known: an assumption
 UNSOLD = 1.3  # a host's capacity that nobody rents, and its tuning: the wall's power over the model's, in the median
 
 _IDLE_SHARE, _BUSY_SHARE = 0.12, 0.84  # of the rated power, for the CPUs alone
-_UNTUNED = 0.7  # how far everyday hosts are from SPECpower's, which lower their clocks at part load
+UNTUNED = 0.7  # how far everyday hosts are from SPECpower's, which lower their clocks at part load
 _LOSSES = (
     0.12  # of a power supply, at least: an assumption (on 2 x EPYC 7502 the wall grew by 1.14 W for each W inside)
 )
@@ -170,7 +170,7 @@ def cpu_w(machine: Machine, load: float, concentration: float = 0.0) -> float:
     """Watts of the CPUs alone, as a counter of all packages would show; of a virtual machine, its share of them."""
     rated_w = machine.sockets * machine.tdp_w * machine.share
     dynamic = _WORKSTATION if machine.processor.segment == "workstation" else machine.dynamic
-    uneven = _UNTUNED + (1.0 - _UNTUNED) * concentration
+    uneven = UNTUNED + (1.0 - UNTUNED) * concentration
     return rated_w * (_IDLE_SHARE + _BUSY_SHARE * dynamic * _height(machine, load, uneven))
 
 

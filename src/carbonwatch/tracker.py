@@ -55,7 +55,7 @@ class Tracker:
     ) -> None:
         _check(settings)
         self.settings = _anchored(settings)
-        self.id = _new_id(wall_ns())
+        self.id = new_id(wall_ns())
         self._environ = environ
         self._wall_ns = wall_ns
         self._given_sampler = meters
@@ -785,7 +785,7 @@ def _by_start() -> list[Tracker]:
     return sorted(running, key=lambda tracker: tracker._first.ns)
 
 
-def _new_id(now_ns: int) -> str:
+def new_id(now_ns: int) -> str:
     """Sortable by time, and never the same twice: UUID version 7 (RFC 9562)."""
     chance = int.from_bytes(os.urandom(10))
     value = (now_ns // 1_000_000) << 80 | 0x7 << 76 | (chance >> 62 & 0xFFF) << 64 | 0b10 << 62 | chance & (1 << 62) - 1

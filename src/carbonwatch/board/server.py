@@ -20,13 +20,14 @@ from urllib.parse import parse_qsl, urlsplit
 from carbonwatch import pages
 from carbonwatch.board import answers
 from carbonwatch.board.sources import Sources
+from carbonwatch.calculator import page
 from carbonwatch.errors import CarbonwatchError, StoreError
 
 log = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
 # what a page is called in its address, and by whom it is drawn
-PAGES = {"": ("board", "carbonwatch board")}
+PAGES = {"": ("board", "carbonwatch board"), page.NAME: (page.NAME, page.TITLE)}
 LARGEST_FILE = 1 << 28
 
 _HEADERS = {
@@ -135,7 +136,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _get(self, path: str, words: Mapping[str, str]) -> None:
         if path in PAGES:
             name, title = PAGES[path]
-            self._send("text/html", pages.linked(name, title).encode())
+            data = {"table": page.table(), "board": True} if name == page.NAME else None
+            self._send("text/html", pages.linked(name, title, data).encode())
         elif path in _FILES:
             self._send(_TYPES[path.rpartition(".")[2]], pages.read(path).encode())
         elif path == "api/sources":

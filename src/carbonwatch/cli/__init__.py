@@ -19,7 +19,7 @@ from carbonwatch.errors import CarbonwatchError
 
 GROUPS = {
     "Measure": ("run", "monitor", "top", "when"),
-    "Look at it": ("report", "runs", "board", "compare", "appendix", "reprice", "ci"),
+    "Look at it": ("report", "runs", "board", "calc", "compare", "appendix", "reprice", "ci"),
     "Find out why": ("doctor", "grant", "grid", "estimate", "calibrate", "powerlimit"),
     "Come from CodeCarbon": ("import", "migrate"),
 }

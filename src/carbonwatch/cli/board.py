@@ -11,7 +11,7 @@ Examples:
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from carbonwatch import store
@@ -29,30 +29,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="Also an emissions.csv; more than one if repeated.",
     )
-    parser.add_argument("--port", type=_port, default=0, metavar="N", help="Port to listen on. Default: a free one.")
+    parser.add_argument("--port", type=port, default=0, metavar="N", help="Port to listen on. Default: a free one.")
     parser.add_argument("--no-browser", action="store_true", help="Only say the address; open it yourself.")
     _options.add_settings(parser, ("store",))
 
 
 def main(args: argparse.Namespace) -> int:
-    from carbonwatch.board.server import Server
-    from carbonwatch.board.sources import Sources
-
     path = store.path(_options.chosen(args))
     if path is None and not args.csv:
         raise UsageError("The setting store is `none`, so no run is kept. Give a file of runs: --csv FILE")
     for file in args.csv:
         _terminal.say(f"Reading {file} ...")
-    with closing(Sources(path, args.csv)) as sources:
+    show(path, args.csv, args.port, in_browser=not args.no_browser)
+    return 0
+
+
+def show(path: str | None, files: Sequence[str], port: int, *, in_browser: bool, page: str = "") -> None:
+    """Serves the board until it is interrupted, and opens one of its pages. Raises UsageError without the port."""
+    from carbonwatch.board.server import Server
+    from carbonwatch.board.sources import Sources
+
+    with closing(Sources(path, files)) as sources:
         try:
-            server = Server(sources, args.port)
+            server = Server(sources, port)
         except OSError as error:
             raise UsageError(
-                f"Port {args.port} can't be had ({error.strerror}). Leave --port out for a free one."
+                f"Port {port} can't be had ({error.strerror}). Leave --port out for a free one."
             ) from error
         with closing(server.socket):
-            _serve(server.address, not args.no_browser, server.serve_forever)
-    return 0
+            _serve(f"{server.address}{page}", in_browser, server.serve_forever)
 
 
 def carbonboard() -> int:
@@ -85,7 +90,8 @@ def _open(address: str) -> None:
         _terminal.say("No browser could be opened from here: open that address yourself.")
 
 
-def _port(text: str) -> int:
+def port(text: str) -> int:
+    """A number of the command line that may be a port."""
     if not (text.isascii() and text.isdecimal() and int(text) < _PORTS):
         raise argparse.ArgumentTypeError(f"{text!r} is no port: a number below {_PORTS}")
     return int(text)

@@ -100,6 +100,9 @@ _SOURCES = (
 )  # fmt: skip
 
 
+SOURCES = tuple(work for _, work in _SOURCES)
+
+
 def of(run: Run) -> list[Work]:
     """What the paragraph about a run cites, each once."""
     return list(dict.fromkeys(_cited(run)))

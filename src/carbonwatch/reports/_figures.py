@@ -284,6 +284,8 @@ def details(run: Run) -> list[tuple[str, list[str]]]:
 
 def devices(run: Run) -> str:
     """What computed, with how many of it: Intel Xeon Gold 6330 (112 CPUs), 2 × NVIDIA A100; empty if not known."""
+    if run.facts.get("devices"):  # of an estimate, which has them in words
+        return one_line(str(run.facts["devices"]))
     cpu, count = run.facts.get("cpu_model"), run.facts.get("cpu_count")
     processor = [f"{cpu} ({count} CPUs)" if count else str(cpu)] if cpu else []
     return one_line(", ".join([*processor, *gpus(run)]))

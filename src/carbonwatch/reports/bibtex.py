@@ -8,9 +8,10 @@ from carbonwatch.reports import _citations as citations
 
 def render(run: Run) -> str:
     """BibTeX entries: this program, the sources of the intensities, and of the social cost where it was asked for."""
-    return "\n".join(_entry(work) for work in citations.of(run))
+    return "\n".join(entry(work) for work in citations.of(run))
 
 
-def _entry(work: citations.Work) -> str:
+def entry(work: citations.Work) -> str:
+    """One work."""
     fields = "".join(f"  {name} = {{{value}}},\n" for name, value in work.fields)
     return f"@{work.kind}{{{work.key},\n{fields}}}\n"

@@ -20,8 +20,8 @@ from carbonwatch.nvidia import Nvml, choose, open_nvml
 from carbonwatch.settings import Settings
 
 IDLE, BUSY, UNKNOWN = 0.10, 0.65, 0.65  # of the rated power
-_ERROR_BUSY = (-0.4, 0.5)
-_ERROR_UNKNOWN = (-0.77, 0.4)
+ERROR_BUSY = (-0.4, 0.5)
+ERROR_UNKNOWN = (-0.77, 0.4)
 
 _SLOTS = ("sxm", "pcie", "nvl")
 # what vendors put around a model
@@ -51,7 +51,7 @@ class Board:
         if busy is None:
             how = f"{UNKNOWN:.0%} always: its use is not known"
         source = f"model of {name}: {how} of {tdp_w:g} W rated"
-        error = _ERROR_BUSY if busy else _ERROR_UNKNOWN
+        error = ERROR_BUSY if busy else ERROR_UNKNOWN
         self.domain = Domain(id_, "gpu", "modelled", source, error=error, idle_w=tdp_w * IDLE if busy else None)
 
     def power_w(self, ns: int) -> float:
@@ -134,11 +134,18 @@ def detect(
 
 def rated_w(name: str) -> float | None:
     """Rated power of a board by the name that its driver gives; None where it is not known."""
+    found = model(name)
+    return None if found is None else float(found["tdp_w"])
+
+
+def model(name: str) -> tables.Row | None:
+    """The row of a board by the name that its driver gives; None where it is not known."""
     wanted = _words(name)
-    fits = [(_likeness(_words(row["name"]), wanted), float(row["tdp_w"])) for row in tables.rows("gpu_tdp")]
+    fits = [(_likeness(_words(row["name"]), wanted), row) for row in tables.rows("gpu_tdp")]
     best = max((likeness for likeness, _ in fits if likeness), default=None)
     # boards of one model differ by slot or memory, which some names leave out: the middle of them
-    same = sorted(watts for likeness, watts in fits if likeness == best) if best else []
+    same = [row for likeness, row in fits if likeness == best] if best else []
+    same.sort(key=lambda row: float(row["tdp_w"]))
     return same[len(same) // 2] if same else None
 
 

@@ -92,6 +92,7 @@ function Board() {
         { href: again('projects', {}), label: 'Projects', current: View === Projects },
         { href: again('elsewhere', {}), label: 'Elsewhere', current: View === Everywhere },
         { href: again('compare', { ids: asIds(chosen.value) }), label: `Compare${chosen.value.size ? ` (${chosen.value.size})` : ''}`, current: View === Comparison },
+        { href: 'calculator', label: 'Calculator' },
       ]}
       foot={<p>This page asks no other host, and changes nothing. <a href="licences.txt">Licences of what it is made of</a></p>}
     >

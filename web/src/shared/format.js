@@ -31,8 +31,18 @@ export function duration(duration_s) {
 export function number(value, digits = 3) {
   if (value == null) return UNKNOWN
   if (value === 0) return '0'
-  const rounded = Number(value.toPrecision(digits))
-  return rounded.toFixed(Math.max(0, digits - before(rounded)))
+  const shown = rounded(value, digits)
+  return shown.toFixed(Math.max(0, digits - before(shown)))
+}
+
+/** To so many significant digits; of what is exactly between two the even one, as Python rounds: 26.25 is 26.2. */
+export function rounded(value, digits) {
+  const short = Number(value.toPrecision(digits))
+  if (!/^\d\.?\d*5e/.test(Math.abs(value).toExponential(digits))) return short
+  const [mantissa, exponent] = Math.abs(value).toExponential(60).split('e')
+  const all = mantissa.replace('.', '')
+  const isTie = /^50*$/.test(all.slice(digits)) && Number(all[digits - 1]) % 2 === 0
+  return isTie ? Math.sign(value) * Number(`${all.slice(0, digits)}e${exponent - digits + 1}`) : short
 }
 
 /** How many: 99, 12 345. */
