@@ -4,11 +4,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+FRAMEWORKS := $(VENV)/.frameworks
 export PATH := $(abspath $(BIN)):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench docs web browser clean
+.PHONY: help run test lint format bench docs web browser tex clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
@@ -16,7 +17,7 @@ help: ## Show what there is to make
 run: $(READY) ## Measure a real program: scikit-learn on handwritten digits
 	@carbonwatch run --project digits -- python examples/train_digits.py
 
-test: $(READY) browser web/node_modules ## Run the tests; ARGS='-k store -x' goes to pytest
+test: $(FRAMEWORKS) browser tex web/node_modules ## Run the tests; ARGS='-k store -x' goes to pytest
 	@python -m pytest $(ARGS)
 
 lint: $(READY) ## Check style and types
@@ -44,6 +45,11 @@ browser: ## Install Chromium and npm from Debian's packages where they are missi
 	@command -v chromium >/dev/null && command -v npm >/dev/null || { \
 	  apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends chromium npm; }
 
+# what compiles the reports for papers
+tex: ## Install LaTeX from Debian's packages where it is missing
+	@command -v pdflatex >/dev/null || { \
+	  apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends texlive-latex-base; }
+
 web/node_modules: web/package-lock.json | browser
 	@cd web && npm ci --no-audit --no-fund
 	@touch $@
@@ -58,4 +64,10 @@ $(READY): pyproject.toml
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	@$(BIN)/python -m pip install --quiet --editable '.[examples]' --group dev
 	@command -v cc >/dev/null || command -v gcc >/dev/null || $(BIN)/python -m pip install --quiet ziglang
+	@touch $@
+
+# what integrations are tested with: torch and others, far more than the rest
+$(FRAMEWORKS): $(READY)
+	@echo "Setting up the frameworks that are tested with ..."
+	@$(BIN)/python -m pip install --quiet --group frameworks
 	@touch $@

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import pathlib
+import signal
 import statistics
 import subprocess
 import time
@@ -24,15 +25,20 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=50)
     args = parser.parse_args()
     here = sum(name.isdigit() for name in os.listdir("/proc"))
-    sleepers = [subprocess.Popen(["sleep", "3600"]) for _ in range(max(0, args.processes - here))]
+    sleepers = started(max(0, args.processes - here))
     watching = top.Watching(Settings(country="FR"))
     try:
         report(watching, args.frames)
     finally:
         watching.close()
-        for sleeper in sleepers:
-            sleeper.kill()
-            sleeper.wait()
+        for pid in sleepers:
+            os.kill(pid, signal.SIGTERM)
+
+
+def started(count: int) -> list[int]:
+    """Sleepers that are no children of ours, as the processes that `top` shows are not."""
+    script = f"for i in $(seq {count}); do sleep 3600 >/dev/null & echo $!; done"
+    return [int(pid) for pid in subprocess.run(["sh", "-c", script], stdout=subprocess.PIPE, check=True).stdout.split()]
 
 
 def report(watching: top.Watching, frames: int) -> None:

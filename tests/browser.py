@@ -18,6 +18,8 @@ PATIENCE_MS = 60_000
 INSTALL_S = 600
 WEB = Path(__file__).parent.parent / "web"
 SERIOUS = ("serious", "critical")
+# without its preload, which asks for style sheets again: a page on the disk may not
+_AXE = "axe.run(document, {preload: false}).then(found => found.violations)"
 
 
 def executable() -> str:
@@ -64,9 +66,7 @@ class Watched:
         """What axe-core finds to be a serious fault of the page as it is."""
         # evaluated by the debugger, which the page's policy does not bind
         self.page.evaluate((installed() / "axe-core" / "axe.min.js").read_text())
-        # not preload: it would read style sheets by the network
-        asked = "axe.run(document, {preload: false}).then(found => found.violations)"
-        found: list[dict[str, Any]] = self.page.evaluate(asked)
+        found: list[dict[str, Any]] = self.page.evaluate(_AXE)
         return [
             f"{fault['id']}: {fault['help']}: {node['html'][:300]}"
             for fault in found

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -14,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from carbonwatch import appendix
 from carbonwatch.errors import CarbonwatchError
 from carbonwatch.model import Entry, Run
 from carbonwatch.store.journal import Journal
 from carbonwatch.store.query import Store
+from tests import browser as browsers
+from tests.browser import Watched
 from tests.reports import runs
 
 SPEC = """
@@ -185,48 +186,20 @@ def test_metrics_that_are_none_are_refused(tmp_path: Path, store: Store, given: 
         built(tmp_path, store, 'metrics = "wrong.json"')
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium")
-    assert path, "chromium is not installed, so no page can be opened: `make browser` installs it"
-    with sync_playwright() as drivers:
-        opened = drivers.chromium.launch(executable_path=path, args=["--no-sandbox"])
+@pytest.fixture
+def watched(browser: Browser) -> Iterator[Watched]:
+    """A page that may ask for files alone, and that has no error at its end."""
+    with browsers.watched(browser, host="") as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page that may not ask for anything but files, and that has no error at its end."""
-    faults: list[str] = []
-
-    def listen(message: ConsoleMessage) -> None:
-        if message.type == "error":
-            faults.append(message.text)
-
-    def watch(asked: Request) -> None:
-        if not asked.url.startswith(("file:", "data:")):
-            faults.append(asked.url)
-
-    opened = browser.new_page()
-    opened.on("console", listen)
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    opened.on("request", watch)
-    yield opened
-    opened.close()
-    assert faults == []
+def page(watched: Watched) -> Page:
+    return watched.page
 
 
-def serious(page: Page) -> list[str]:
-    """What axe-core calls serious or critical."""
-    axe = Path(__file__).parent.parent / "web" / "node_modules" / "axe-core" / "axe.min.js"
-    assert axe.exists(), "axe-core is not installed: `make web`"
-    page.evaluate(axe.read_text())
-    found = page.evaluate("axe.run({preload: false})")  # which would read style sheets by the network
-    return [fault["id"] for fault in found["violations"] if fault["impact"] in ("serious", "critical")]
-
-
-def test_the_index_opens_from_the_disk_and_filters(tmp_path: Path, store: Store, page: Page) -> None:
+def test_the_index_opens_from_the_disk_and_filters(tmp_path: Path, store: Store, watched: Watched) -> None:
+    page = watched.page
     page.goto((built(tmp_path, store) / "index.html").as_uri())
     rows = page.locator('[aria-label="Runs"] tbody tr')
     status = page.get_by_role("status")
@@ -243,7 +216,7 @@ def test_the_index_opens_from_the_disk_and_filters(tmp_path: Path, store: Store,
     page.get_by_label("Tag").select_option("")
     page.get_by_role("button", name="small").click()
     assert status.inner_text() == "1 of 4 runs"
-    assert serious(page) == []
+    assert watched.faults() == []
 
 
 def test_means_and_standard_errors_are_those_of_the_library(tmp_path: Path, store: Store, page: Page) -> None:
@@ -265,8 +238,9 @@ def test_the_leaderboard_has_the_most_for_a_kilowatt_hour_first(tmp_path: Path, 
 
 
 def test_a_point_and_a_row_lead_to_the_run_s_page_with_a_chart_of_each_meter(
-    tmp_path: Path, store: Store, page: Page
+    tmp_path: Path, store: Store, watched: Watched
 ) -> None:
+    page = watched.page
     page.goto((built(tmp_path, store) / "index.html").as_uri())
     assert page.locator(".scatter a").count() == 3
     page.locator('[aria-label="Runs"] tbody a').first.click()
@@ -277,7 +251,7 @@ def test_a_point_and_a_row_lead_to_the_run_s_page_with_a_chart_of_each_meter(
     with page.expect_download() as download:
         page.get_by_role("link", name="Its samples over time as CSV").click()
     assert download.value.suggested_filename == "019901-aa-samples.csv"
-    assert serious(page) == []
+    assert watched.faults() == []
     page.get_by_role("link", name="All runs", exact=True).click()
     assert page.locator("h1").inner_text() == "Distillation <b>"
 

@@ -16,15 +16,15 @@ SRC = TESTS.parent / "src" / "carbonwatch"
 # a module imports from lines above its own and from its own folder
 LAYERS = """
     _version units errors folders
-    model plugins cputime nvidia tables linklocal charts significance pages frameworks rights
+    model plugins cputime nvidia tables pages linklocal frameworks rights charts significance
     cpunames
     hardware cloudinstances powermodel embodied plugs calibration
     settings
-    sensors activity grid location environment attribution ledger totals ticks sweeps
+    sensors activity grid location environment attribution ledger prediction ticks sweeps totals
     sampler idle conditions store reports exporters pricing pictures comparison
     windows
     tracker
-    codecarbon appendix calculator estimate requirements benchmark profiler distributed testing powerlimits
+    codecarbon estimate requirements training testing powerlimits appendix calculator benchmark profiler distributed
     __init__
     integrations board server
     cli
@@ -56,6 +56,7 @@ UNITLESS |= {"value", "low", "high", "scale", "own", "busy", "reserved", "latitu
 UNITLESS |= {"seconds", "watts", "wue"}  # a unit itself; and everybody's name for litres per kWh
 UNITLESS |= {"load", "concentration", "concentrated", "uneven", "dynamic", "residual", "vcpus", "sockets", "threads"}
 UNITLESS |= {"hardware_sockets", "hardware_cores", "hardware_threads", "hardware_vcpus"}
+UNITLESS |= {"metrics"}  # of a log: each of its names has its own
 UNITLESS |= {"lo95", "lo80", "hi80", "hi95", "a", "b"}  # ends of a value's interval, and a line's terms: P = a + b * x
 UNITLESS |= {"accuracy", "requests", "per", "resource_share"}  # what standards ask for
 UNITLESS |= {"p", "mean", "standard_error"}  # of any numbers
@@ -68,14 +69,14 @@ CODECARBON_ALONE = {"codecarbon/data.py", "codecarbon/units.py"}
 # test files of no module: this one, whole journeys, and a folder's own __init__
 OTHER_TESTS = {
     "architecture.py",
+    "behaviour",
+    "board/views.py",
     "calculator/calculator.py",
     "calculator/views.py",
     "codecarbon/codecarbon.py",
-    "behaviour",
-    "tools",
     "location/location.py",
     "store/store.py",
-    "board/views.py",
+    "tools",
 }
 
 LONGEST_FUNCTION = 40

@@ -6,7 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbonwatch.ledger import SLOT_NS, Book, across, add_gap, at, end_ns, enter, fold, fold_into, prices, reprice
+from carbonwatch.ledger import (
+    SLOT_NS,
+    Book,
+    across,
+    add_gap,
+    at,
+    end_ns,
+    enter,
+    figures,
+    fold,
+    fold_into,
+    prices,
+    reprice,
+)
 from carbonwatch.model import Domain, Entry, Gap, Part, Run, Series, Slot, SlotKind, Usage, Work
 from carbonwatch.testing import intensity
 
@@ -304,3 +317,17 @@ def test_where_gaps_are_too_many_the_closest_become_one_with_the_longer_one_s_re
 
     assert len(gaps) == 32
     assert gaps[-1] == Gap("gpu", 31_000, 31_150, "reset")
+
+
+def test_figures_are_the_headline_s_numbers_by_name_and_what_is_not_known_is_left_out() -> None:
+    run = Run("a", "p", "process", "finished", 0, 10.0, (entry(),), pue=2.0)
+    nothing = Run("b", "p", "process", "finished", 0, 10.0)
+
+    assert {name: round(value * 3.6e6) for name, value in figures(run).items() if name.endswith("_kwh")} == {
+        "energy_kwh": 5,
+        "energy_low_kwh": 4,
+        "energy_high_kwh": 6,
+    }
+    assert figures(run)["emissions_g"] == run.emissions_g
+    assert figures(run)["measured_share"] == 1.0
+    assert figures(nothing) == {"duration_s": 10.0}

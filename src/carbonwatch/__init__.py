@@ -35,14 +35,19 @@ if TYPE_CHECKING:
         WindowError,
     )
     from carbonwatch.estimate import PowerEstimate, estimate_power
+    from carbonwatch.ledger import figures
     from carbonwatch.model import Run
+    from carbonwatch.reports import render
     from carbonwatch.requirements import require
     from carbonwatch.tracker import Measurement, begin_window, end_window, measure
+    from carbonwatch.training import Forecast, Training
+    from carbonwatch.units import human_energy, human_mass
     from carbonwatch.windows import Window
 
 __all__ = [
     "CarbonwatchError",
     "EmissionsTracker",
+    "Forecast",
     "GridUnavailable",
     "HardwareMismatch",
     "Measurement",
@@ -54,6 +59,7 @@ __all__ = [
     "SettingsError",
     "StoreError",
     "TaskEmissionsTracker",
+    "Training",
     "Unavailable",
     "Window",
     "WindowError",
@@ -61,8 +67,12 @@ __all__ = [
     "begin_window",
     "end_window",
     "estimate_power",
+    "figures",
+    "human_energy",
+    "human_mass",
     "install_as_codecarbon",
     "measure",
+    "render",
     "require",
     "track_emissions",
     "track_task_emissions",
@@ -89,9 +99,13 @@ _HOMES = {
         "WindowError",
     ),
     "estimate": ("PowerEstimate", "estimate_power"),
+    "ledger": ("figures",),
     "model": ("Run",),
+    "reports": ("render",),
     "requirements": ("require",),
     "tracker": ("Measurement", "begin_window", "end_window", "measure"),
+    "training": ("Forecast", "Training"),
+    "units": ("human_energy", "human_mass"),
     "windows": ("Window",),
 }
 

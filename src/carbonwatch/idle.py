@@ -34,13 +34,17 @@ class Watch:
         self._modelled = {d.id: d.idle_w for d in domains if d.idle_w is not None and d.component != "gpu"}
 
     def after(self, sample: Sample) -> Mapping[str, Idle]:
-        """By domain, with what a sample adds to it; a domain is left out where nothing is known."""
+        """What is known, with what a sample adds to it."""
         work = sample.work.get("cpu")
         if self._sought and work is not None and work.capacity_s > 0 and sample.duration_s >= _SHORTEST_S:
             load = work.busy_s / work.capacity_s
             for id_, quietest in self._sought.items():
                 if id_ in sample.energy_j:
                     quietest.add(sample.energy_j[id_] / sample.duration_s, load, sample.duration_s)
+        return self.known()
+
+    def known(self) -> Mapping[str, Idle]:
+        """Idle power by domain; one is left out where nothing is known."""
         found = {id_: quietest.idle() for id_, quietest in self._sought.items()}
         return {**self._known, **{id_: idle for id_, idle in found.items() if idle is not None}}
 

@@ -5,6 +5,7 @@ Joules and grams meet nowhere before: an entry keeps both factors, so a run can 
 
 from __future__ import annotations
 
+import math
 import time
 from bisect import bisect_right
 from collections.abc import Iterable
@@ -12,6 +13,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from carbonwatch.model import Entry, Gap, Intensity, Run, Series, Slot, Usage
+from carbonwatch.units import J_PER_KWH
 
 SLOT_NS = 3600 * 1_000_000_000  # entries of one UTC hour fold together: grids publish by the hour
 
@@ -152,3 +154,22 @@ def _both(first: Entry, second: Entry) -> Entry:
         first.usage.plus(second.usage),
         first.intensity,
     )
+
+
+def figures(run: Run) -> dict[str, float]:
+    """A run's headline as plain numbers by name, for logs that know no intervals; what is not known is not in it."""
+    found = {"duration_s": run.duration_s}
+    if not run.entries:
+        return found
+    energy, emissions = run.energy(run.headline), run.emissions(run.headline)
+    found |= {
+        "energy_kwh": energy.value / J_PER_KWH,
+        "energy_low_kwh": energy.low / J_PER_KWH,
+        "energy_high_kwh": energy.high / J_PER_KWH,
+        "emissions_g": emissions.value,
+        "emissions_low_g": emissions.low,
+        "emissions_high_g": emissions.high,
+    }
+    if run.measured is not None:
+        found["measured_share"] = run.measured
+    return {name: value for name, value in found.items() if math.isfinite(value)}

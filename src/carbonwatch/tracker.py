@@ -22,7 +22,7 @@ from carbonwatch._version import __version__
 from carbonwatch.attribution import POLICY, Idle, attribute
 from carbonwatch.errors import CarbonwatchError, StoreError, WindowError
 from carbonwatch.grid import _chosen, bundled
-from carbonwatch.model import Entry, Gap, Place, Reading, Run, Sample, Scope, State, Usage
+from carbonwatch.model import Domain, Entry, Gap, Place, Reading, Run, Sample, Scope, State, Usage
 from carbonwatch.settings import Settings, resolve
 from carbonwatch.store import journal
 from carbonwatch.windows import Window
@@ -253,7 +253,7 @@ class Tracker:
             return replace(run, entries=(), gaps=(), duration_s=0.0)
         last = window.last or (self._sampler.read() if self.here else self._last)
         start_ns, end_ns = self._wall(window.first.ns), self._wall(last.ns)
-        entries, gaps = windows.entries(window, last, self._sampler.domains, attribute, start_ns, self._intensity)
+        entries, gaps = windows.entries(window, last, self._sampler.domains, self._split, start_ns, self._intensity)
         dated = (replace(g, start_ns=self._wall(g.start_ns), end_ns=self._wall(g.end_ns)) for g in gaps)
         earlier = (g for g in run.gaps if g.start_ns < end_ns and g.end_ns > start_ns)
         return replace(
@@ -265,6 +265,10 @@ class Tracker:
             gaps=tuple(dict.fromkeys((*earlier, *dated))),
             overhead_s=0.0,
         )
+
+    def _split(self, sample: Sample, domains: tuple[Domain, ...]) -> tuple[Usage, ...]:
+        """Whose a sample was, by what is known of idle power now."""
+        return attribute(sample, domains, self._idle.known())
 
     @property
     def here(self) -> bool:
@@ -740,6 +744,10 @@ class Measurement:
 
     def __str__(self) -> str:
         return str(plugins.load("reports", "terminal")(self.run))
+
+    def _repr_markdown_(self) -> str:
+        """What a notebook shows."""
+        return str(plugins.load("reports", "markdown")(self.run))
 
 
 def measure(project: str | None = None, **options: Any) -> Measurement:

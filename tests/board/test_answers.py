@@ -64,7 +64,14 @@ def test_the_overview_adds_up_the_runs_that_fit(opened: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lasted_s", "width_s"), [(0, 3600), (4 * 86_400, 3600), (90 * 86_400, 86_400), (3650 * 86_400, 28 * 86_400)]
+    ("lasted_s", "width_s"),
+    [
+        (0, 3600),
+        (4 * 86_400, 3600),
+        (90 * 86_400, 86_400),
+        (3000 * 86_400, 28 * 86_400),
+        (3650 * 86_400, 2 * 28 * 86_400),
+    ],
 )
 def test_bars_are_as_wide_as_leaves_few_of_them(lasted_s: int, width_s: int) -> None:
     assert answers._width_s((0, lasted_s * 10**9)) == width_s

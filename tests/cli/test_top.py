@@ -30,7 +30,7 @@ GPU = Domain("nvml:GPU-1", "gpu", "measured", "a card")
 # rows add up
 
 
-@given(st.integers(0, 10**15), st.lists(st.floats(0, 1e6), min_size=1, max_size=300))
+@given(st.integers(0, 10**18), st.lists(st.floats(0, 1e6), min_size=1, max_size=300))
 def test_parts_of_a_number_add_up_to_it_exactly(total: int, weights: list[float]) -> None:
     parts = divided(total, weights)
 

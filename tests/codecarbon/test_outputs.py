@@ -250,6 +250,21 @@ def test_a_file_of_one_s_own_has_rows_and_tasks(tmp_path: Path) -> None:
         outputs.FileOutput("mine.csv", str(tmp_path), "replace")
 
 
+def test_a_boamps_report_holds_the_run_and_what_its_user_says(tmp_path: Path) -> None:
+    context = {"task": {"taskStage": "training"}, "infrastructure": {"infraType": "onPremise"}}
+    (tmp_path / "context.json").write_text(json.dumps(context))
+    made = outputs.BoAmpsOutput.from_file(str(tmp_path / "context.json"), str(tmp_path))
+    bench = Bench(output_methods="boamps", output_handlers=[made], metadata={"boamps": context})
+    with bench.tracker:
+        bench.work(100.0)
+    name = f"boamps_report_{bench.tracker.run_id}.json"
+    by_method, by_handler = (json.loads((folder / name).read_text()) for folder in (Path(), tmp_path))
+
+    for found in (by_method, by_handler):
+        assert (found["task"], found["infrastructure"]["infraType"]) == ({"taskStage": "training"}, "onPremise")
+        assert found["measures"][0]["powerConsumption"] == pytest.approx(0.001)
+
+
 def test_a_method_s_text_is_its_name() -> None:
     assert [method.value for method in outputs.OutputMethod] == [
         "csv",

@@ -14,7 +14,8 @@ def value(text: str, item: str) -> str:
 
 def test_energy_is_in_megawatt_hours_with_its_interval_and_with_pue() -> None:
     used = runs.usage(runs.GPU, 24.3 * 3.6e9, spread=0.0)
-    run = replace(runs.a_run(runs.entry(used)), pue=1.2, duration_s=40 * 86400.0)
+    entry = replace(runs.entry(used), duration_s=40 * 86400.0)
+    run = replace(runs.a_run(entry), pue=1.2, duration_s=40 * 86400.0)
     text = gpai.render(run, training_flops=2.4e25)
 
     assert value(text, "Amount of energy used for training") == (

@@ -121,7 +121,7 @@ def test_much_stolen_time_is_said_once(caplog: pytest.LogCaptureFixture) -> None
     clock = Clock()
     model = meter(clock)
     model.read(0)
-    for second in range(1, 4):
+    for second in range(1, 40):
         clock.stolen_s += 0.4
         model.read(second * SECOND)
 
@@ -135,7 +135,18 @@ def test_a_little_stolen_time_is_not_worth_a_word(caplog: pytest.LogCaptureFixtu
     clock = Clock()
     model = meter(clock)
     model.read(0)
-    clock.stolen_s += 0.1
+    for second in range(1, 40):
+        clock.stolen_s += 0.1
+        model.read(second * SECOND)
+
+    assert caplog.records == []
+
+
+def test_a_tick_in_a_short_run_is_not_worth_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    model = meter(clock)
+    model.read(0)
+    clock.stolen_s += 0.5
     model.read(SECOND)
 
     assert caplog.records == []

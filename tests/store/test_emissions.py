@@ -67,6 +67,12 @@ def test_a_row_is_a_run_with_the_same_energy_and_emissions() -> None:
     assert run.notes[0].startswith("Read from emissions.csv, row 1:")
 
 
+def test_a_file_that_tells_no_interval_has_a_wide_one() -> None:
+    figure = read(CODECARBON)[0].emissions("machine")
+
+    assert figure.low < 0.6 * figure.value < 1.9 * figure.value < figure.high
+
+
 def test_energy_of_no_component_that_is_named_is_the_machine_s() -> None:
     [run] = read({**CODECARBON, "gpu_energy": "", "pue": ""})
 

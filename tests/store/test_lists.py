@@ -140,6 +140,16 @@ def test_what_can_be_chosen_is_listed_once(store: Store) -> None:
     assert lists.tags(store) == ['a "b" c', "new", "news", "é"]
 
 
+def test_runs_of_an_unknown_time_are_by_themselves(tmp_path: Path) -> None:
+    path = str(tmp_path / "runs.db")
+    with closing(Journal(path)) as journal:
+        journal.put([RUNS[0], replace(RUNS[1], started_ns=0)])
+    with Store(path) as store:
+        assert lists.by_time(store, Wanted(), DAY_S) == [Span(0, sums(1, 3.0)), Span(START_NS, sums(1, 2.0))]
+        assert lists.by_time(store, Wanted(since_ns=1), DAY_S) == [Span(START_NS, sums(1, 2.0))]
+        assert lists.by_time(store, Wanted(until_ns=1), DAY_S) == [Span(0, sums(1, 3.0))]
+
+
 def test_an_empty_store_has_nothing_of_all_this(tmp_path: Path) -> None:
     path = str(tmp_path / "runs.db")
     with closing(Journal(path)) as journal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -54,7 +55,8 @@ def runs(store: Store, words: Words) -> Answer:
 def overview(store: Store, words: Words) -> Answer:
     """Totals of the runs that fit, and how they were spread over time."""
     wanted = _wanted(words)
-    width_s = _width_s(lists.bounds(store, wanted.since_ns, wanted.until_ns))
+    # a run whose time is not known begins at 0
+    width_s = _width_s(lists.bounds(store, max(1, wanted.since_ns), wanted.until_ns))
     spans = lists.by_time(store, wanted, width_s, _east_s())
     totals = lists.together(spans)
     return {
@@ -85,14 +87,14 @@ def elsewhere(store: Store, words: Words) -> Answer:
 def run(store: Store, words: Words) -> Answer:
     """All of a run: its page."""
     found = store.run(_named(words, "id"))
-    traces = store.samples(found.id, _whole(words, "points", 1000, MOST_POINTS))
+    traces = store.samples(found.id, _whole(words, "points", 1000, MOST_POINTS) or 1)
     return {**_page.document(found, traces), "reports": [n for n in plugins.names("reports") if n != "html"]}
 
 
 def power(store: Store, words: Words) -> Answer:
     """A run's power between two instants, closer than its page has it."""
     since_s, until_s = _number(words, "since"), _number(words, "until")
-    points = _whole(words, "points", 1000, MOST_POINTS)
+    points = _whole(words, "points", 1000, MOST_POINTS) or 1
     since_ns, until_ns = int(since_s * NS_PER_S), int(until_s * NS_PER_S)
     return _page.power(store.samples(_named(words, "id"), points, since_ns=since_ns, until_ns=until_ns))
 
@@ -133,7 +135,9 @@ def _wanted(words: Words) -> lists.Wanted:
 
 def _width_s(ends: tuple[int, int] | None) -> int:
     lasted_s = (ends[1] - ends[0]) / NS_PER_S if ends else 0
-    return next((width for width in _WIDTHS_S if lasted_s / width <= _MOST_BARS), _WIDTHS_S[-1])
+    fitting = (width for width in _WIDTHS_S if lasted_s / width <= _MOST_BARS)
+    # files have runs of the year 1900 and 9999
+    return next(fitting, math.ceil(lasted_s / _MOST_BARS / _WIDTHS_S[-1]) * _WIDTHS_S[-1])
 
 
 def _east_s() -> int:

@@ -46,9 +46,9 @@ def divided(total_nj: int, weights: Sequence[float]) -> list[int]:
     """A whole number in parts like the weights; their sum is the number. By equal parts where no weight is above 0."""
     if sum(weights) <= 0:
         weights = [1.0] * len(weights)
-    ends = [round(total_nj * (part / sum(weights))) for part in accumulate(weights)]
-    ends[-1] = total_nj
-    ends = list(accumulate(ends, max))
+    grown = list(accumulate(weights))
+    ends = [min(total_nj, round(total_nj * (part / grown[-1]))) for part in grown]
+    ends[-1] = total_nj  # a float may be off by a few where it is larger than 2**53
     return [end - begin for begin, end in zip([0, *ends], ends, strict=False)]
 
 
@@ -165,10 +165,14 @@ def _of_cpus(
         return {ENDED: counted_nj}
     counted_j = counted_nj / 1e9
     baseline_j = usage(domain, counted_j, {"cpu": Work(0.0, busy_s, capacity_s)}, sample.duration_s, idle).baseline_j
-    per_cpu_s = ((counted_j - baseline_j) / busy_s if busy_s > 0 else 0.0) + baseline_j / capacity_s
+    dynamic_j = counted_j - baseline_j
+
+    def used_j(seconds: float) -> float:
+        return (dynamic_j * (seconds / busy_s) if busy_s > 0 else 0.0) + baseline_j * (seconds / capacity_s)
+
+    resting_j = baseline_j * (1.0 - busy_s / capacity_s) + (dynamic_j if busy_s <= 0 else 0.0)
     keys: list[Key | str] = [*cpu_s, ENDED, IDLE]
-    resting_j = baseline_j * (1.0 - busy_s / capacity_s) + (counted_j - baseline_j if busy_s <= 0 else 0.0)
-    weights = [*(per_cpu_s * s for s in cpu_s.values()), per_cpu_s * (busy_s - seen_s), max(0.0, resting_j)]
+    weights = [*map(used_j, cpu_s.values()), used_j(busy_s - seen_s), max(0.0, resting_j)]
     return dict(zip(keys, divided(counted_nj, weights), strict=True))
 
 

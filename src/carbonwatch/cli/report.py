@@ -198,7 +198,7 @@ def _draw(kept: Store, runs: Sequence[Run], path: str) -> None:
     if len(runs) > 1:
         raise UsageError("A picture shows one run: its time is its own. Name one.")
     svg = pictures.on_paper(pictures.power(runs[0], kept.samples(runs[0].id, pictures.STEPS)))
-    data = pictures.png(svg) if path.lower().endswith(".png") else svg.encode()
+    data = pictures.png(svg) if path.lower().endswith(".png") else svg.encode(errors="replace")
     with open(path, "wb") as file:
         file.write(data)
     _terminal.say(f"carbonwatch: {path} shows the power of {_terminal.printable(runs[0].project)} {runs[0].id}.")

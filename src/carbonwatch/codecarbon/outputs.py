@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from enum import Enum
 from typing import Any
 
@@ -238,6 +239,34 @@ class LogfireOutput(BaseOutput):
 
     def live_out(self, total: EmissionsData, delta: EmissionsData) -> None:
         self.out(total, delta)
+
+
+class BoAmpsOutput(BaseOutput):
+    """A BoAmps report, `boamps_report_<run id>.json`; `context` says what no tracker can, in the schema's structure."""
+
+    def __init__(self, output_dir: str = ".", *, context: Mapping[str, Any] | None = None) -> None:
+        self.output_dir = output_dir
+        self._context = dict(context or {})
+
+    @classmethod
+    def from_dict(cls, context: Mapping[str, Any], output_dir: str = ".") -> BoAmpsOutput:
+        return cls(output_dir, context=context)
+
+    @classmethod
+    def from_file(cls, context_file_path: str, output_dir: str = ".") -> BoAmpsOutput:
+        """Raises OSError, or ValueError where it is no JSON."""
+        with open(context_file_path, encoding="utf-8") as file:
+            return cls(output_dir, context=json.load(file))
+
+    def out(self, total: EmissionsData, delta: EmissionsData) -> None:
+        from carbonwatch.codecarbon import rows
+        from carbonwatch.exporters import boamps
+        from carbonwatch.settings import Settings
+
+        run = rows.run({name: emissions_csv.text(value) for name, value in total.values.items()}, "the run")
+        boamps.export(
+            replace(run, facts={**run.facts, "metadata": self._context}), Settings(output_dir=self.output_dir)
+        )
 
 
 class Handlers:

@@ -210,7 +210,7 @@ def _cloud(given: Mapping[str, Any]) -> str:
 
 
 # an output method that a finished run is exported by; the others are handlers, told while it goes on too
-_EXPORTERS = {"csv": "emissions_csv"}
+_EXPORTERS = {"csv": "emissions_csv", "boamps": "boamps"}
 _HANDLED = ("api", "logger", "prometheus", "logfire")
 
 

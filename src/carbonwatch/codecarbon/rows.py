@@ -17,15 +17,12 @@ from typing import Any, cast, get_args
 from carbonwatch import tables, units
 from carbonwatch.errors import CarbonwatchError
 from carbonwatch.model import Component, Domain, Entry, Intensity, Place, Quality, Run, State, Usage
+from carbonwatch.store.emissions import ASSUMED_ERROR, INTENSITY_ERROR
 
-# CodeCarbon 3.3.2's rules on published servers: a third of the power to twice it (benchmarks/power_model.py)
-_ASSUMED_ERROR = (-0.67, 1.0)
 _MEASURED_ERROR = (-0.05, 0.05)
-_INTENSITY_ERROR = 0.5  # as that of a country whose figure is a neighbour's: class D of data/countries.csv
 _COMPONENTS: tuple[Component, ...] = ("cpu", "gpu", "ram")
 _NEEDED = ("timestamp", "project_name", "duration", "emissions", "energy_consumed")
 _FACTS = ("os", "python_version", "cpu_count", "cpu_model", "gpu_count", "gpu_model", "experiment_id")
-_LARGEST_CELL = 10_000_000
 _LOST = 0.02  # of the total that the components may miss by rounding
 
 
@@ -37,7 +34,6 @@ def runs(path: str) -> Iterator[Run | NoRun]:
     """A run for each row, in the file's order, or why it is none. Raises NoRun where the whole file has no runs."""
     try:
         with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
-            csv.field_size_limit(_LARGEST_CELL)
             reader = csv.DictReader(file)
             missing = [name for name in _NEEDED if name not in (reader.fieldnames or ())]
             if missing:
@@ -62,12 +58,13 @@ def latest(found: Iterator[Run | NoRun]) -> tuple[list[Run], list[NoRun]]:
 
 def _run_or_reason(row: Mapping[str, Any], path: str, number: int) -> Run | NoRun:
     try:
-        return _run(row, path)
+        return run(row, path)
     except (ValueError, OverflowError) as error:
         return NoRun(f"{path}, line {number}: {error}")
 
 
-def _run(row: Mapping[str, Any], path: str) -> Run:
+def run(row: Mapping[str, Any], path: str) -> Run:
+    """The run of one row, its cells as text. Raises ValueError where it can't be one."""
     if None in row or None in row.values():
         raise ValueError("it has more or fewer cells than the first line.")
     duration_s, pue = _number(row, "duration"), _number(row, "pue", 1.0)
@@ -153,7 +150,7 @@ def _usage(row: Mapping[str, Any], name: Component, energy_j: float, parts: tupl
 def _domain(row: Mapping[str, Any], name: Component) -> Domain:
     told = row.get(f"{name}_quality")
     quality = cast(Quality, told) if told in get_args(Quality) else "assumed"
-    error = _MEASURED_ERROR if quality == "measured" else _ASSUMED_ERROR
+    error = _MEASURED_ERROR if quality == "measured" else ASSUMED_ERROR
     return Domain(f"csv:{name}", name, quality, f"emissions.csv of {_tracker(row)}", error=error)
 
 
@@ -162,8 +159,8 @@ def _intensity(row: Mapping[str, Any], g_per_kwh: float) -> Intensity:
     zone = row.get("carbon_intensity_zone") or cloud or row.get("country_iso_code") or "unknown"
     return Intensity(
         g_per_kwh,
-        g_per_kwh / (1 + _INTENSITY_ERROR),
-        g_per_kwh * (1 + _INTENSITY_ERROR),
+        g_per_kwh / (1 + INTENSITY_ERROR),
+        g_per_kwh * (1 + INTENSITY_ERROR),
         zone=zone,
         name=row.get("country_name") or zone,
         basis="production",

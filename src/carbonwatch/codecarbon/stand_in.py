@@ -30,11 +30,12 @@ _MODULES: dict[str, dict[str, Sequence[str]]] = {
     "codecarbon.emissions_tracker": {_OURS: (*_TRACKERS, "TaskEmissionsTracker", "track_task_emissions")},
     "codecarbon.output": {
         f"{_OURS}.data": _DATA,
-        f"{_OURS}.outputs": (*_BASE, *_FILE, *_LOGGERS, *_HTTP, "PrometheusOutput", "LogfireOutput"),
+        f"{_OURS}.outputs": (*_BASE, *_FILE, *_LOGGERS, *_HTTP, "PrometheusOutput", "LogfireOutput", "BoAmpsOutput"),
     },
     "codecarbon.output_methods": {},
     "codecarbon.output_methods.base_output": {f"{_OURS}.data": _DATA, f"{_OURS}.outputs": _BASE},
     "codecarbon.output_methods.emissions_data": {f"{_OURS}.data": _DATA},
+    "codecarbon.output_methods.boamps": {f"{_OURS}.outputs": ("BoAmpsOutput",)},
     "codecarbon.output_methods.file": {f"{_OURS}.outputs": _FILE},
     "codecarbon.output_methods.http": {f"{_OURS}.outputs": _HTTP},
     "codecarbon.output_methods.logger": {f"{_OURS}.outputs": _LOGGERS},

@@ -55,8 +55,12 @@ def render(
     publisher: str = "",
     confidentiality: str = "",
     licence: str = "",
+    known: Mapping[str, Any] | None = None,
 ) -> str:
-    """The report as JSON, with a list `missing` where something required is not known."""
+    """The report as JSON, with a list `missing` where something required is not known.
+
+    What stands in `known`, in the schema's own structure, goes before what the run tells.
+    """
     _check("infrastructure", infrastructure)
     _check("confidentiality", confidentiality)
     task = {
@@ -77,9 +81,21 @@ def render(
         "environment": _environment(run),
         "quality": _quality(run),
     }
-    whole = _known(document)
+    return _text(_known(_over(document, known or {})), run)
+
+
+def _text(whole: dict[str, Any], run: Run) -> str:
     lacking = [*_lacking(whole), *missing.of(run)]
     return json.dumps({**whole, "missing": lacking} if _lacking(whole) else whole, indent=1, allow_nan=False) + "\n"
+
+
+def _over(document: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """A document with other values in it, section by section."""
+    merged = dict(document)
+    for name, value in known.items():
+        before = merged.get(name)
+        merged[name] = _over(before, value) if isinstance(before, Mapping) and isinstance(value, Mapping) else value
+    return merged
 
 
 def _check(name: str, value: str) -> None:

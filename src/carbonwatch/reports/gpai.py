@@ -52,10 +52,10 @@ def _time(run: Run) -> str:
     """How long, as the form has it: a span, days on the clock, and days of hardware."""
     days = figures.run_time_s(run) / _SECONDS_PER_DAY
     span = next((name for limit, name in _SPANS if days < limit), "more than 6 months")
-    count = max(1, sum(domain.component == "gpu" for domain in run.domains))
-    of_what = "GPU days" if any(domain.component == "gpu" for domain in run.domains) else "machine days"
+    gpu_days = sum(e.duration_s for e in run.entries if e.usage.domain.component == "gpu") / _SECONDS_PER_DAY
+    hardware = f"{human_number(gpu_days)} GPU days" if gpu_days else f"{human_number(days)} machine days"
     runs = f" in {len(merged_runs(run))} runs" if merged_runs(run) else ""
-    return f"{span}: {human_number(days)} days{runs}, {human_number(days * count)} {of_what} (from carbonwatch's clock)"
+    return f"{span}: {human_number(days)} days{runs}, {hardware} (from carbonwatch's clock)"
 
 
 def _energy(run: Run) -> str:

@@ -16,6 +16,7 @@ Watts = Callable[[float, float], float]  # (load of all CPUs, how unevenly they 
 log = logging.getLogger(__name__)
 
 _MUCH_STOLEN = 0.05  # of the time of all CPUs
+_LOOK_FOR_THEFT_S = 10.0  # over so long: in less, a tick of 10 ms that a busy host took is nothing to warn of
 # CPU time has ticks of 10 ms: over less than five of them a load means little
 _SHORTEST_NS = 50_000_000
 
@@ -43,6 +44,7 @@ class ModelMeter:
         self._seen_ns = 0
         self._seen_s = clock.busy_s_by_cpu() if clock else []
         self._stolen_s = clock.stolen_s if clock else 0.0
+        self._watched_s = 0.0  # since that was so much
         self._has_warned = False
         self._counted_nj = 0.0
 
@@ -98,8 +100,12 @@ class ModelMeter:
 
     def _look_for_theft(self, elapsed_s: float) -> None:
         """Says once that other guests had much of the CPUs' time: their energy is not counted here."""
-        before_s, self._stolen_s = self._stolen_s, self._clock.stolen_s if self._clock else 0.0
-        share = (self._stolen_s - before_s) / (elapsed_s * self._cpus)
+        self._watched_s += elapsed_s
+        if self._watched_s < _LOOK_FOR_THEFT_S or self._clock is None:
+            return
+        before_s, self._stolen_s = self._stolen_s, self._clock.stolen_s
+        share = (self._stolen_s - before_s) / (self._watched_s * self._cpus)
+        self._watched_s = 0.0
         if share > _MUCH_STOLEN and not self._has_warned:
             self._has_warned = True
             log.warning(

@@ -37,6 +37,10 @@ _FACTS = {
     "experiment_id": "experiment_id",
 }
 _REST = 1e-3  # of the energy; what is less is rounding
+# where a file tells no interval: CodeCarbon 3.3.2's rules on published servers gave a third of the power to twice it
+# (benchmarks/power_model.py), and a country's figure may be a neighbour's (class D of data/countries.csv)
+ASSUMED_ERROR = (-0.67, 1.0)
+INTENSITY_ERROR = 0.5
 
 
 def read(content: bytes, path: str, title: str, at_once: int = 2000) -> Iterator[int]:
@@ -100,15 +104,16 @@ def _entries(row: Row, ended_ns: int, duration_s: float) -> Iterator[Entry]:
     start_ns = max(1, ended_ns - round(duration_s * units.NS_PER_S))
     intensity = _intensity(row, energy_kwh, emissions_kg)
     pue = max(1.0, _number(row, "pue") or 1.0)
+    error = (0.0, 0.0) if _interval(row) else ASSUMED_ERROR  # where the file tells it, the price has all of it
     left_kwh = energy_kwh
     for component, name in _ENERGIES.items():
         part_kwh = _number(row, name) or 0.0
         if part_kwh > 0:
             left_kwh -= part_kwh
-            domain = _domain(component, _text(row, f"{component}_quality"), _text(row, "codecarbon_version"))
+            domain = _domain(component, _text(row, f"{component}_quality"), _text(row, "codecarbon_version"), error)
             yield _entry(start_ns, duration_s, domain, units.joules(part_kwh) / pue, intensity)
     if left_kwh > _REST * energy_kwh:
-        domain = _domain("system", "", _text(row, "codecarbon_version"))
+        domain = _domain("system", "", _text(row, "codecarbon_version"), error)
         yield _entry(start_ns, duration_s, domain, units.joules(left_kwh) / pue, intensity)
 
 
@@ -117,20 +122,27 @@ def _entry(start_ns: int, duration_s: float, domain: Domain, energy_j: float, in
 
 
 @cache
-def _domain(component: Component, quality: str, version: str) -> Domain:
+def _domain(component: Component, quality: str, version: str, error: tuple[float, float]) -> Domain:
     first = quality.split(" + ")[0]
     known: Quality = first if first in get_args(Quality) else "assumed"  # type: ignore[assignment]  # one of them
-    return Domain(f"csv:{component}", component, known, f"as {version or 'a file'} has it")
+    return Domain(f"csv:{component}", component, known, f"as {version or 'a file'} has it", error=error)
+
+
+def _interval(row: Row) -> tuple[float, float] | None:
+    """The ends of the emissions, in kg, where the file tells them."""
+    low, high = (_number(row, f"emissions_{end}") for end in ("low", "high"))
+    return None if low is None or high is None else (low, high)
 
 
 def _intensity(row: Row, energy_kwh: float, emissions_kg: float) -> Intensity:
     """What the row's kWh emitted by its own account; a few digits, so that rows of one place have the same."""
     g_per_kwh = float(f"{emissions_kg * 1000 / energy_kwh:.6g}")
-    low, high = (_number(row, f"emissions_{end}") for end in ("low", "high"))
+    told = _interval(row) if emissions_kg else None
+    down, up = (end / emissions_kg for end in told) if told else (1 / (1 + INTENSITY_ERROR), 1 + INTENSITY_ERROR)
     return Intensity(
         g_per_kwh=g_per_kwh,
-        low=g_per_kwh if low is None or not emissions_kg else float(f"{g_per_kwh * low / emissions_kg:.6g}"),
-        high=g_per_kwh if high is None or not emissions_kg else float(f"{g_per_kwh * high / emissions_kg:.6g}"),
+        low=float(f"{g_per_kwh * down:.6g}"),
+        high=float(f"{g_per_kwh * up:.6g}"),
         zone=_text(row, "carbon_intensity_zone") or _text(row, "country_iso_code") or "unknown",
         name=_text(row, "country_name") or "a place that the file does not name",
         basis="given",

@@ -81,13 +81,14 @@ class Journal:
                 if db.execute("SELECT 1 FROM runs WHERE id = ?", (run.id,)).fetchone() is None:
                     self._insert_run(db, run)
                     self._put_entries(db, run.id, run.entries)
+                    self._put_gaps(db, run)
                     added.append(run)
 
         self._write(write, wait_s)
         return added
 
     def put(self, runs: Iterable[Run], wait_s: float = WAIT_S) -> None:
-        """Writes runs that have ended, all in one go. Raises StoreError."""
+        """Writes runs that have ended, all in one go, in place of former states of them. Raises StoreError."""
         here = rows.of_process()
 
         def write(db: sqlite3.Connection) -> None:

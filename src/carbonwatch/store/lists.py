@@ -104,16 +104,20 @@ def together(spans: Sequence[Span]) -> Totals:
 
 
 def by_time(store: Store, wanted: Wanted, width_s: int, offset_s: int = 0) -> list[Span]:
-    """The sums of each interval in which a run began; `offset_s`: where days begin, in seconds east of UTC."""
-    ends = bounds(store, wanted.since_ns, wanted.until_ns)
+    """The sums of each interval in which a run began; `offset_s`: where days begin, in seconds east of UTC.
+
+    Those of which nobody knows when are first, at 0.
+    """
+    undated = Span(0, totals(store, _within(wanted, 0, 1)))
+    ends = bounds(store, max(1, wanted.since_ns), wanted.until_ns)
     if ends is None:
-        return []
+        return [undated] if undated.totals.runs else []
     width_ns, offset_ns = width_s * NS_PER_S, offset_s * NS_PER_S
     first_ns = (ends[0] + offset_ns) // width_ns * width_ns - offset_ns
     starts = range(first_ns, ends[1] + 1, width_ns)
     # a query each: grouped in one, the runs would be sorted first
-    spans = (Span(ns, totals(store, _within(wanted, ns, ns + width_ns))) for ns in starts)
-    return [span for span in spans if span.totals.runs]
+    spans = (Span(ns, totals(store, _within(wanted, max(1, ns), ns + width_ns))) for ns in starts)
+    return [span for span in (undated, *spans) if span.totals.runs]
 
 
 def by_project(store: Store, wanted: Wanted, most: int = -1) -> list[Project]:

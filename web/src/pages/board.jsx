@@ -244,6 +244,7 @@ function Typed({ value, onText }) {
 
 function Overview({ of: { totals, spans, width_s } }) {
   const known = totals.runs > totals.unmetered
+  const dated = datedOf(spans)
   return (
     <>
       <Tiles>
@@ -253,10 +254,10 @@ function Overview({ of: { totals, spans, width_s } }) {
         <Tile label="Time">{duration(totals.duration_s)}</Tile>
         <Tile label="Measured" note="of the energy, by counters">{percent(totals.energy_j > 0 ? totals.measured_j / totals.energy_j : null)}</Tile>
       </Tiles>
-      {spans.length > 0 && (
+      {dated.length > 0 && (
         <div class="pair">
-          <OverTime id="emissions-over-time" title="Emissions" spans={spans} width_s={width_s} name="emissions_g" colour="accent" unit="mass" />
-          <OverTime id="energy-over-time" title="Energy" spans={spans} width_s={width_s} name="energy_j" colour="cpu" unit="energy" />
+          <OverTime id="emissions-over-time" title="Emissions" spans={dated} width_s={width_s} name="emissions_g" colour="accent" unit="mass" />
+          <OverTime id="energy-over-time" title="Energy" spans={dated} width_s={width_s} name="energy_j" colour="cpu" unit="energy" />
         </div>
       )}
     </>
@@ -264,13 +265,20 @@ function Overview({ of: { totals, spans, width_s } }) {
 }
 
 const columns = new WeakMap()
+const datedSpans = new WeakMap()
+
+/** Without the runs of which nobody knows when. The same list for the same answer, or charts would be drawn anew. */
+function datedOf(spans) {
+  if (!datedSpans.has(spans)) datedSpans.set(spans, spans.filter(span => span.start_s > 0))
+  return datedSpans.get(spans)
+}
 
 function OverTime({ id, title, spans, width_s, name, colour, unit }) {
   if (!columns.has(spans)) columns.set(spans, {})
   const made = columns.get(spans)
   made.times ??= spans.map(span => span.start_s)
   made[name] ??= [{ label: title, colour, values: spans.map(span => span[name]) }]
-  const width = { 3600: 'by hour', 86400: 'by day', 604800: 'by week' }[width_s] ?? 'by four weeks'
+  const width = { 3600: 'by hour', 86400: 'by day', 604800: 'by week', 2419200: 'by four weeks' }[width_s] ?? `by ${Math.round(width_s / 604800)} weeks`
   return (
     <Section id={id} title={`${title} ${width}`}>
       <Series

@@ -1,0 +1,39 @@
+from pathlib import Path
+
+from tests.integrations.digits import EPOCHS
+from tests.integrations.snippets import run, snippets
+
+BEFORE = """
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+shell = InteractiveShell.instance()
+"""
+
+
+def test_a_line_and_a_cell_are_measured_and_shown_as_a_table(tmp_path: Path) -> None:
+    (snippet,) = snippets("Jupyter")
+    code = f"""
+shell.run_cell({EPOCHS!r})
+with capture_output() as line:
+    shell.run_cell({snippet!r}).raise_error()
+with capture_output() as cell:
+    shell.run_cell("%%carbon digits\\ntrain_one_epoch()\\nz = 7").raise_error()
+with capture_output() as wrong:
+    shell.run_cell("%%carbon\\nraise KeyError(1)")
+shell.run_cell("measured = _carbon")
+shown, _ = shell.display_formatter.format(shell.user_ns["_carbon"].run)
+"""
+    answer = """{
+        "line": [dict(output.data) for output in line.outputs],
+        "cell": [dict(output.data) for output in cell.outputs],
+        "names": [shell.user_ns["z"], shell.user_ns["measured"].run.state, len(wrong.outputs)],
+        "run": shown,
+    }"""
+
+    found = run(tmp_path, BEFORE, code, answer)
+    (line,), (cell,) = found["line"], found["cell"]
+    assert "Run of notebook: finished" in line["text/markdown"]
+    assert "Run of digits: finished" in cell["text/markdown"]
+    assert "digits: finished" in cell["text/plain"]
+    assert found["names"] == [7, "finished", 0]
+    assert sorted(found["run"]) == ["text/markdown", "text/plain"]

@@ -1,0 +1,219 @@
+import io
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+import carbonwatch
+from carbonwatch.model import Run
+from carbonwatch.settings import Settings
+from carbonwatch.testing import Clock, FakeActivity, FakeMeter, fake_sampler
+from carbonwatch.tracker import Measurement, Tracker
+from carbonwatch.training import Epoch, Training
+
+SETTINGS = Settings(project="digits", store="none", g_per_kwh=360.0)
+
+
+class Bench:
+    """A machine of 100 W that a program has for itself, and its clock: 36 kJ and 3.6 g in six minutes."""
+
+    def __init__(self, *, meters: tuple[FakeMeter, ...] = (FakeMeter(power_w=100),)) -> None:
+        self.clock = Clock(1)
+        sampler = fake_sampler(meters, self.clock, FakeActivity(own=1.0, busy=1.0))
+        self.measurement = Measurement(Tracker(SETTINGS, meters=sampler, wall_ns=lambda: 1_000))
+
+    def training(self, **options: Any) -> Training:
+        return Training(measurement=self.measurement, clock=lambda: self.clock.ns / 1e9, **options)
+
+
+class Notes:
+    """A log that remembers."""
+
+    def __init__(self) -> None:
+        self.epochs: dict[int, Mapping[str, float]] = {}
+        self.runs: list[Run] = []
+
+    def epoch(self, number: int, metrics: Mapping[str, float]) -> None:
+        self.epochs[number] = metrics
+
+    def end(self, run: Run) -> None:
+        self.runs.append(run)
+
+
+def rounded(epochs: list[Epoch]) -> list[Epoch]:
+    return [Epoch(round(e.energy_j, 6), round(e.emissions_g, 9), round(e.duration_s, 6)) for e in epochs]
+
+
+class Broken:
+    def epoch(self, number: int, metrics: Mapping[str, float]) -> None:
+        raise ConnectionError("far away")
+
+    def end(self, run: Run) -> None:
+        raise ConnectionError("far away")
+
+
+def test_each_epoch_has_what_came_since_the_one_before_and_logs_are_told() -> None:
+    bench, notes = Bench(), Notes()
+    with bench.training(epochs=3, log_to=[notes]) as training:
+        for epoch in training:
+            bench.clock.advance(360 if epoch else 720)
+
+    assert rounded(training.done) == [Epoch(72_000, 7.2, 720), Epoch(36_000, 3.6, 360), Epoch(36_000, 3.6, 360)]
+    assert {name: round(value, 9) for name, value in notes.epochs[2].items()} == {
+        "energy_kwh": 0.03,
+        "emissions_g": 10.8,
+        "epoch_energy_kwh": 0.01,
+        "epoch_emissions_g": 3.6,
+        "predicted_energy_kwh": 0.04,
+        "predicted_emissions_g": 14.4,
+    }
+    assert notes.runs == [training.run]
+    assert training.run.state == "finished"
+
+
+def test_the_forecast_tells_energy_emissions_and_the_end_with_intervals() -> None:
+    bench = Bench()
+    training = bench.training(epochs=10)
+    training.start()
+    for _ in range(3):
+        bench.clock.advance(360)
+        training.end_epoch()
+    forecast = training.forecast
+
+    assert forecast is not None
+    assert (forecast.energy_j.value, round(forecast.emissions_g.value, 9)) == (360_000, 36)
+    assert forecast.energy_j.low < 360_000 < forecast.energy_j.high
+    assert forecast.emissions_g.low < 36 < forecast.emissions_g.high
+    assert forecast.ends_ns == 1_000 + 3600 * 10**9
+    assert "is predicted to use 100 Wh" in str(forecast)
+
+
+def test_without_a_number_of_epochs_or_an_epoch_there_is_no_forecast() -> None:
+    bench = Bench()
+    unknown, fresh = bench.training(), bench.training(epochs=3)
+    with unknown:
+        bench.clock.advance(1)
+        metrics = unknown.end_epoch()
+
+    assert unknown.forecast is None
+    assert fresh.forecast is None
+    assert "predicted_energy_kwh" not in metrics
+    with pytest.raises(carbonwatch.SettingsError, match="How many epochs"):
+        next(iter(unknown))
+
+
+@pytest.mark.parametrize("budget", [{"budget_g": 8.0}, {"budget_kwh": 0.022}])
+def test_a_spent_budget_stops_the_loop_at_the_end_of_its_epoch(
+    budget: dict[str, float], caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = Bench()
+    with bench.training(epochs=10, **budget) as training:
+        for _ in training:
+            bench.clock.advance(360)
+
+    assert len(training.done) == 3
+    (record,) = caplog.records
+    assert "the budget of" in record.getMessage()
+    assert record.getMessage().endswith("is spent, training stops")
+
+
+def test_a_budget_that_warns_lets_the_training_go_on_and_a_forecast_beyond_it_is_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bench = Bench()
+    with bench.training(epochs=5, budget_g=14.5, on_budget="warn") as training:
+        for _ in training:
+            bench.clock.advance(360)
+
+    assert len(training.done) == 5
+    said = [record.getMessage() for record in caplog.records]
+    assert [text.partition("the budget of")[2] for text in said] == [
+        " 14.5 g CO2e",
+        " 14.5 g CO2e is spent, training goes on",
+    ]
+    assert said[0].startswith("after 3 epochs")
+
+
+def test_within_an_epoch_the_budget_is_looked_at_once_a_second() -> None:
+    bench = Bench()
+    training = bench.training(budget_kwh=1e-9)
+    training.start()
+    answers = [training.step()]
+    bench.clock.advance(0.9)
+    answers.append(training.step())
+    bench.clock.advance(0.2)
+    answers.append(training.step())
+
+    assert answers == [False, False, True]
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_it_asks_once_whether_to_go_on(answer: bool) -> None:
+    bench, asked = Bench(), []
+
+    def ask(text: str) -> bool:
+        asked.append(text)
+        return answer
+
+    with bench.training(epochs=6, stop_and_confirm=ask, predict_after=2) as training:
+        for _ in training:
+            bench.clock.advance(360)
+
+    assert len(training.done) == (6 if answer else 2)
+    (text,) = asked
+    assert text.endswith("Go on?")
+
+
+def test_where_nobody_is_there_to_confirm_it_goes_on(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    bench = Bench()
+    with bench.training(epochs=4, stop_and_confirm=True) as training:
+        for _ in training:
+            bench.clock.advance(360)
+
+    assert len(training.done) == 4
+    assert "nobody is there to confirm" in caplog.text
+
+
+def test_a_log_that_fails_is_one_warning_and_the_others_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    bench, notes = Bench(), Notes()
+    with caplog.at_level(logging.WARNING), bench.training(epochs=3, log_to=[Broken(), notes]) as training:
+        for _ in training:
+            bench.clock.advance(1)
+
+    assert list(notes.epochs) == [1, 2, 3]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_where_nothing_is_metered_there_are_no_figures() -> None:
+    bench = Bench(meters=())
+    with bench.training(epochs=2) as training:
+        bench.clock.advance(1)
+
+        assert training.end_epoch() == {}
+        assert training.forecast is None
+
+
+def test_a_training_that_an_error_ends_has_failed() -> None:
+    bench = Bench()
+    with pytest.raises(KeyError), bench.training(epochs=2) as training:
+        raise KeyError
+
+    assert training.run.state == "failed"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"budget_g": 0}, {"budget_kwh": -1.0}, {"budget_g": float("nan")}, {"epochs": 0}, {"on_budget": "halt"}],
+)
+def test_what_makes_no_sense_is_refused_before_the_training(wrong: dict[str, Any]) -> None:
+    with pytest.raises(carbonwatch.SettingsError):
+        Training(**wrong)
+
+
+def test_unknown_settings_are_refused_before_the_training() -> None:
+    with pytest.raises(carbonwatch.SettingsError, match="budget_gram"):
+        Training(budget_gram=3)
