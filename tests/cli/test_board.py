@@ -24,9 +24,11 @@ ROWS = "timestamp,project_name,duration,emissions,energy_consumed\n2026-01-01T00
 
 
 @contextmanager
-def started(carbonwatch: CommandLine, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """The board and its address, until the end of the block."""
-    with carbonwatch.start("board", "--no-browser", *words, stderr=subprocess.PIPE) as process:
+def started(
+    carbonwatch: CommandLine, *words: str, command: str = "board"
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """The board, or a command that opens it, and its address, until the end of the block."""
+    with carbonwatch.start(command, "--no-browser", *words, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         try:
             lines = iter(process.stderr.readline, b"")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +12,10 @@ from carbonwatch import cli
 from carbonwatch.calculator import Device, estimate, words
 from carbonwatch.cli import UsageError, calc
 from carbonwatch.store.query import Store
+from tests.cli.test_board import asked, started
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import CommandLine
 
 ARGS = ("calc", "--gpu", "A100 SXM4", "--hours", "100", "--region", "gcp/europe-west1")
 
@@ -113,3 +118,13 @@ def test_what_makes_no_sense_is_one_message(capsys: pytest.CaptureFixture[str], 
     said = capsys.readouterr()
 
     assert (said.out, said.err.count("\n") <= 3, "Traceback" in said.err) == ("", True, False)
+
+
+@pytest.mark.parametrize("words_", [(), ("--store", "none")])
+def test_without_a_device_it_serves_its_page_in_the_board(carbonwatch: CommandLine, words_: tuple[str, ...]) -> None:
+    with started(carbonwatch, *words_, command="calc") as (process, address):
+        html = asked(address)
+
+    assert address.endswith("/calculator")
+    assert b"<title>carbonwatch calculator</title>" in html
+    assert process.returncode == 0
