@@ -21,7 +21,8 @@ def wait(modules: Mapping[str, Any] | None = None) -> None:
     loaded = sys.modules if modules is None else modules
     for name, wait_for in _FRAMEWORKS.items():
         framework = loaded.get(name)
-        if framework is None:
+        # one that another thread is in the middle of importing has queued nothing
+        if framework is None or getattr(getattr(framework, "__spec__", None), "_initializing", False):
             continue
         try:
             wait_for(framework, loaded)

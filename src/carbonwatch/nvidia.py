@@ -326,9 +326,10 @@ def _is_on_windows(environ: Mapping[str, str]) -> bool:
 
 def _is_loadable() -> bool:
     """Whether the linker finds it, where the program has ctypes already (as with numpy): then it costs 0.2 ms."""
-    ctypes = sys.modules.get("ctypes")
-    if ctypes is None:
+    if "ctypes" not in sys.modules:
         return False
+    import ctypes  # waits for another thread that is in the middle of this
+
     try:
         ctypes.CDLL(_LIBRARY)
     except OSError:
