@@ -211,6 +211,8 @@ def test_a_file_is_opened_and_one_is_dropped(browser: Browser, tmp_path: Path) -
         )
         page.dispatch_event("main", "drop", {"dataTransfer": data})
         page.wait_for_selector("[role=status]:has-text('3 rows of dropped.csv')")
+        page.wait_for_selector("label:has-text('Runs of') option:has-text('dropped.csv')", state="attached")
+        page.wait_for_selector(f"{rows}:nth-child(3)")  # the list is asked for anew
         texts = page.locator(rows).all_inner_texts()
         titles = page.locator("label:has-text('Runs of') option").all_inner_texts()
         page.get_by_label("Compare <script>").check()

@@ -255,7 +255,14 @@ def test_real_processes_are_followed_from_look_to_look() -> None:
 
 
 def test_once_gives_one_table(carbonwatch: CommandLine) -> None:
-    answer = carbonwatch("top", "--once", "--interval-s", "0.1")
+    busy = subprocess.Popen([sys.executable, "-c", "print(1, flush=True)\nwhile True: pass"], stdout=subprocess.PIPE)
+    try:
+        assert busy.stdout is not None
+        busy.stdout.readline()
+        answer = carbonwatch("top", "--once", "--interval-s", "1")
+    finally:
+        busy.kill()
+        busy.communicate()
     lines = answer.stdout.decode().splitlines()
 
     assert (answer.returncode, answer.stderr) == (0, b"")
