@@ -36,11 +36,11 @@ def program() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def measured(carbonwatch: CommandLine, pid: int) -> subprocess.Popen[bytes]:
-    """A measurement that has begun."""
+    """A measurement that has gone on for long enough to see work, which is counted in hundredths of a second."""
     words = ("run", "--pid", str(pid), "--quiet", "--interval-s", "0.05", "--json", "run.json")
     measuring = carbonwatch.start(*words, stderr=subprocess.PIPE)
     deadline_s = time.monotonic() + 60
-    while not carbonwatch.runs():
+    while not any(run["duration_s"] > 0.3 for run in carbonwatch.runs()):
         assert time.monotonic() < deadline_s
         time.sleep(0.05)
     return measuring
