@@ -1,7 +1,7 @@
 import os
 import sys
 
-from carbonwatch.folders import data_folder
+from carbonwatch.folders import data_folder, settings_folder
 
 
 def test_data_are_where_the_environment_says() -> None:
@@ -13,3 +13,8 @@ def test_else_they_are_in_the_user_s_home() -> None:
 
     assert data_folder({}).startswith(home)
     assert os.path.basename(data_folder({})) == "carbonwatch"
+
+
+def test_settings_are_where_the_environment_says_and_else_in_the_user_s_home() -> None:
+    assert settings_folder({"XDG_CONFIG_HOME": "/config"}) == "/config/carbonwatch"
+    assert settings_folder({}) == os.path.join(os.path.expanduser("~"), ".config", "carbonwatch")

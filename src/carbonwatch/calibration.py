@@ -8,13 +8,12 @@ its residual, the range that it was seen in and the hardware it belongs to; beyo
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
-from typing import Any
 
+from carbonwatch import folders, machines
 from carbonwatch.errors import CarbonwatchError, SettingsError
 
 FEWEST = 8  # readings: a line has two ends, and each needs a few to tell noise from load
@@ -174,27 +173,22 @@ def collect(
 
 # --- kept beside the user's settings, one for each machine
 
+_WHAT = "calibrations"  # what the file holds
+
 
 def store_file(environ: Mapping[str, str] | None = None) -> str:
     """The file that keeps the lines of this user's machines."""
-    environ = os.environ if environ is None else environ
-    home = environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
-    return os.path.join(home, "carbonwatch", "calibration.json")
+    return os.path.join(folders.settings_folder(environ), "calibration.json")
 
 
 def save(calibration: Calibration, path: str) -> None:
     """Keeps a line; one of the same machine is replaced."""
-    every = _read(path)
-    every[calibration.machine] = asdict(calibration)
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    with open(f"{path}.new", "w", encoding="utf-8") as file:
-        json.dump(every, file, indent=2)
-    os.replace(f"{path}.new", path)
+    machines.put(path, _WHAT, calibration.machine, asdict(calibration))
 
 
 def load(path: str, machine: str) -> Calibration | None:
     """The line of a machine; None where there is none, or where the hardware is another by now."""
-    kept = _read(path).get(machine)
+    kept = machines.read(path, _WHAT).get(machine)
     return Calibration(**{**kept, "domains": tuple(kept.get("domains", ()))}) if kept else None
 
 
@@ -202,7 +196,7 @@ def wanted(path: str, machine: str) -> Calibration:
     """The line of this machine, which is asked for. Raises SettingsError where it can't be used, with the reason."""
     found = load(path, machine)
     if found is None:
-        others = "; ".join(_read(path))
+        others = "; ".join(machines.read(path, _WHAT))
         kept = f" {path} holds those of other hardware: {others}." if others else ""
         raise SettingsError(
             f"calibrated is on, and no line is kept for this machine ({machine}), so the wall can't be told.{kept} "
@@ -214,17 +208,4 @@ def wanted(path: str, machine: str) -> Calibration:
             "than the wall when idle, so the line can't be split into parts. Calibrate with power_boundary=components, "
             "or leave calibrated out."
         )
-    return found
-
-
-def _read(path: str) -> dict[str, dict[str, Any]]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            found: dict[str, dict[str, Any]] = json.load(file)
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise SettingsError(
-            f"{path} can't be read ({error}), so calibrations would be lost. Mend or move it."
-        ) from error
     return found

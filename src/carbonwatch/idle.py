@@ -6,19 +6,19 @@ it has had a few quiet seconds; else nobody knows, and a convention splits the e
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from carbonwatch import attribution, hardware
+from carbonwatch import attribution, folders, hardware, machines
 from carbonwatch.attribution import Idle
 from carbonwatch.errors import SettingsError
 from carbonwatch.model import Domain, Sample
 
 log = logging.getLogger(__name__)
 
+_WHAT = "idle power"  # what the file holds
 QUIET = 0.1  # of all CPUs' time: busier samples say little of idleness
 FEWEST, FEWEST_S = 5, 5.0  # quiet samples, and their time, before they are believed
 _SHORTEST_S = 0.2  # CPU time has ticks of 10 ms
@@ -92,37 +92,20 @@ def low_quantile(values: Iterable[float], part: float = 0.1) -> float:
 
 def store_file(environ: Mapping[str, str] | None = None) -> str:
     """The file that keeps idle power of this user's machines."""
-    environ = os.environ if environ is None else environ
-    home = environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
-    return os.path.join(home, "carbonwatch", "idle.json")
+    return os.path.join(folders.settings_folder(environ), "idle.json")
 
 
 def save(found: Mapping[str, Idle], path: str, machine: str) -> None:
     """Keeps a machine's idle power by domain; what was known of it before is replaced."""
-    every = {**_read(path), machine: {id_: idle._asdict() for id_, idle in found.items()}}
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    with open(f"{path}.new", "w", encoding="utf-8") as file:
-        json.dump(every, file, indent=2)
-    os.replace(f"{path}.new", path)
+    machines.put(path, _WHAT, machine, {id_: idle._asdict() for id_, idle in found.items()})
 
 
 def load(path: str, path_procfs: str, path_sysfs: str) -> dict[str, Idle]:
     """Idle power of this machine, by domain; nothing where the hardware is another by now."""
     if not os.path.exists(path):  # as with most users: the machine need not be looked at
         return {}
-    kept = _read(path).get(hardware.fingerprint(path_procfs, path_sysfs), {})
+    kept = machines.read(path, _WHAT).get(hardware.fingerprint(path_procfs, path_sysfs), {})
     try:
         return {id_: Idle(**values) for id_, values in kept.items()}
     except TypeError as error:
         raise SettingsError(f"{path} holds something else than idle power ({error}). Remove it.") from error
-
-
-def _read(path: str) -> dict[str, dict[str, Any]]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            found: dict[str, dict[str, Any]] = json.load(file)
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{path} can't be read ({error}), so idle power would be lost. Mend or move it.") from error
-    return found

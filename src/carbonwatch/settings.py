@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from carbonwatch import folders
 from carbonwatch.errors import SettingsError
 
 TYPE_CHECKING = False
@@ -506,8 +507,7 @@ def _pyproject() -> str | None:
 
 def config_file(environ: Mapping[str, str]) -> str:
     """The user's own config file."""
-    home = environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
-    return os.path.join(home, "carbonwatch", "config.toml")
+    return os.path.join(folders.settings_folder(environ), "config.toml")
 
 
 def _read_toml(path: str, table: tuple[str, ...]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+from carbonwatch import perf
 from carbonwatch.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -25,12 +26,9 @@ log = logging.getLogger(__name__)
 PERF, CGROUP, PROC = "perf task-clock", "cgroup cpu.stat", "/proc and getrusage"
 
 _MOST_TASKS = 256  # each takes a file descriptor, and a microsecond a read
-# perf_event_open(2): its number by machine (the kernel's syscall tables) and fields of perf_event_attr
-_SYSCALLS = {"x86_64": 298, "aarch64": 241, "riscv64": 241, "loongarch64": 241, "ppc64le": 319, "s390x": 331}
-_SIZE = 128
+# of perf_event_attr
 _SOFTWARE, _TASK_CLOCK = 1, 1
 _INHERIT, _EXCLUDE_KERNEL, _EXCLUDE_HYPERVISOR = 1 << 1, 1 << 5, 1 << 6
-_CLOEXEC = 8
 
 
 class Counter(Protocol):
@@ -79,23 +77,7 @@ class TaskClock:
 
 
 def _open_event(tid: int) -> int:
-    import ctypes
-    import struct
-
-    number = _SYSCALLS.get(os.uname().machine)
-    if number is None:
-        raise OSError(f"the number of perf_event_open is not known on {os.uname().machine}")
-    attributes = bytearray(_SIZE)
-    struct.pack_into("=IIQ", attributes, 0, _SOFTWARE, _SIZE, _TASK_CLOCK)
-    struct.pack_into("=Q", attributes, 40, _INHERIT | _EXCLUDE_KERNEL | _EXCLUDE_HYPERVISOR)
-    syscall = ctypes.CDLL(None, use_errno=True).syscall
-    syscall.restype = ctypes.c_long
-    words = (ctypes.c_long(word) for word in (tid, -1, -1, _CLOEXEC))
-    fd = syscall(ctypes.c_long(number), (ctypes.c_char * _SIZE).from_buffer(attributes), *words)
-    if fd < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-    return int(fd)
+    return perf.open_event(_SOFTWARE, _TASK_CLOCK, pid=tid, flags=_INHERIT | _EXCLUDE_KERNEL | _EXCLUDE_HYPERVISOR)
 
 
 def wake() -> None:

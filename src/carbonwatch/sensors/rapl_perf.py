@@ -44,6 +44,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 
+from carbonwatch import perf
 from carbonwatch.errors import SensorUnavailable
 from carbonwatch.model import Domain
 from carbonwatch.settings import Settings
@@ -64,6 +65,7 @@ _KINDS = {
     "energy-gpu": "uncore",
 }
 _NO_WRAP = 1 << 64
+_GROUP = 8  # perf_event_attr's read_format: how many events there are, then the value of each
 _RECHECK_NS = 1_000_000_000
 
 
@@ -235,12 +237,10 @@ def key(source: int, cpu: int, configs: Iterable[int]) -> str:
 
 def open_events(source: int, cpu: int, configs: tuple[int, ...]) -> list[int]:
     """Descriptors of a group of events, the leader's first. Raises OSError."""
-    from carbonwatch.sensors import _kernel
-
     fds: list[int] = []
     try:
         for config in configs:
-            fds.append(_kernel.open_event(source, config, cpu, fds[0] if fds else -1))
+            fds.append(perf.open_event(source, config, cpu=cpu, leader=fds[0] if fds else -1, read_format=_GROUP))
     except OSError:
         for fd in fds:
             os.close(fd)
