@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import weakref
+from collections import deque
 from collections.abc import Callable
 
 from carbonwatch.codecarbon import parameters
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 # not in CodeCarbon's file of tasks, nor of use there
 _NOT_OF_TASKS = ("experiment_id", "region", "longitude", "latitude", "pue", "wue", "state")
 _TASKS_AT_ONCE = 100  # rows of ended tasks that are held back, so that not each costs a write
+_TASKS_KEPT = 1000  # the latest, for programs that look them up
 
 
 class EmissionsTracker:
@@ -46,15 +48,23 @@ class EmissionsTracker:
         meters: Sampler | None = None,  # carbonwatch.testing's, in tests of what is built on this
         **named: Any,
     ):
-        given = parameters.given(parameters.by_name((project_name, measure_power_secs, *others), named))
-        self._tracker = parameters.make_tracker(given, meters)
-        self._experiment_name = parameters.experiment_name(given)
-        self._live_interval_s = parameters.live_interval_s(given)
-        self._handlers = self._hand_to(parameters.handlers(given))
+        self._given = parameters.given(parameters.by_name((project_name, measure_power_secs, *others), named))
         self._meters = meters
+        self._outcome: State = "finished"
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Makes ready to measure a run: the first, or the next of a tracker that is started again."""
+        self._tracker = parameters.make_tracker(self._given, self._meters)
+        self._has_ended = False
+        self._experiment_name = parameters.experiment_name(self._given)
+        self._live_interval_s = parameters.live_interval_s(self._given)
+        self._handlers = self._hand_to(parameters.handlers(self._given))
+        self._tasks_folder = parameters.tasks_folder(self._given, self._tracker.settings)
         self._open: list[tuple[str, Task]] = []
         self._begun = 0  # tasks
         self._ended: list[TaskEmissionsData] = []
+        self._latest: deque[tuple[str, Task, str]] = deque(maxlen=_TASKS_KEPT)  # ended tasks: name, and when
         self._unwritten: list[dict[str, Any]] = []  # rows of ended tasks
         self._to_price: list[tuple[str, Task, str]] = []  # tasks whose price may be another at the end; name, and when
 
@@ -65,12 +75,25 @@ class EmissionsTracker:
     def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
         from carbonwatch.tracker import outcome
 
-        self._stop(outcome(error))
+        self._outcome = outcome(error)
+        self.stop()  # the program's own, where it has one
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """What is private in CodeCarbon's trackers, and read by programs all the same."""
+            if name.startswith("_") and not name.startswith("__"):
+                from carbonwatch.codecarbon import privates
+
+                return privates.look_up(self, name)
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def start(self) -> None:
-        """Begins to measure. Does nothing if it has begun already."""
+        """Begins to measure. Does nothing if it has begun already; after `stop()` it begins a run of its own."""
         if self in _running:
             return
+        if self._has_ended:
+            self._prepare()
         self._tracker.start()
         _running.add(self)
         if self._handlers and self._live_interval_s:
@@ -78,7 +101,7 @@ class EmissionsTracker:
 
     def stop(self) -> float | None:
         """Ends the run, writes it, and gives kg of CO2e. Later calls give the same; a forked child gets None."""
-        return self._stop("finished")
+        return self._stop(self._outcome)
 
     def flush(self) -> float | None:
         """Writes a row of all there is so far, goes on, and gives its kg of CO2e."""
@@ -117,6 +140,7 @@ class EmissionsTracker:
         if self._handlers:
             self._ended.append(TaskEmissionsData.of(name, data))
         self._unwritten.append({"task_name": name, **data.values})
+        self._latest.append((name, task, ended))
         settings = self._tracker.settings
         if settings.grid or settings.locate != "offline":
             self._to_price.append((name, task, ended))
@@ -163,6 +187,7 @@ class EmissionsTracker:
         """RAM, CPU and GPU of this machine, as far as they can be seen."""
         from carbonwatch import environment
         from carbonwatch._version import __version__
+        from carbonwatch.codecarbon import system
         from carbonwatch.exporters import emissions_csv
 
         settings = self._tracker.settings
@@ -171,7 +196,7 @@ class EmissionsTracker:
         return {
             "ram_total_size": facts["ram_total_gb"],
             "cpu_count": facts["cpu_count"],
-            "cpu_physical_count": _sockets(settings.path_sysfs),
+            "cpu_physical_count": system.sockets(settings.path_sysfs),
             "cpu_model": facts["cpu_model"],
             "gpu_count": len(gpus),
             "gpu_model": emissions_csv.models(gpus),
@@ -188,6 +213,20 @@ class EmissionsTracker:
             return shared.domains
         finally:
             sampler.release(shared)
+
+    def _prepare_emissions_data(self) -> EmissionsData:
+        """Theirs is private, and called by libraries such as sentence-transformers."""
+        return self.final_emissions_data
+
+    def _measure_power_and_energy(self) -> None:
+        """Nothing: what is asked for is measured then."""
+
+    def _outputs(self) -> Handlers:
+        if self._handlers is None:
+            from carbonwatch.codecarbon.outputs import Handlers
+
+            self._handlers = Handlers([], self._experiment_name)
+        return self._handlers
 
     def _hand_to(self, handlers: list[Any]) -> Handlers | None:
         if not handlers:
@@ -213,6 +252,7 @@ class EmissionsTracker:
         if self._handlers:
             self._handlers.end()
         _running.discard(self)
+        self._has_ended, self._outcome = True, "finished"
         return _kg(run)
 
     def _write_tasks_anew(self) -> None:
@@ -236,7 +276,7 @@ class EmissionsTracker:
         from carbonwatch.exporters import emissions_csv
 
         columns = ("task_name", *(name for name in emissions_csv.COLUMNS if name not in _NOT_OF_TASKS))
-        path = tasks_path(settings.output_dir, self._experiment_name, self._tracker.id)
+        path = tasks_path(self._tasks_folder, self._experiment_name, self._tracker.id)
         try:
             emissions_csv.write(path, columns, rows, update=update)
         except OSError as error:
@@ -385,17 +425,6 @@ def _wrapper(
 def _kg(run: Run) -> float:
     """The run's kg of CO2e; NaN where nothing was metered."""
     return run.emissions_g / 1000 if run.entries else float("nan")
-
-
-def _sockets(path_sysfs: str) -> int | None:
-    """How many processors the machine has, of any number of cores each; None where Linux does not tell."""
-    import glob
-
-    found = set()
-    for path in glob.glob(f"{path_sysfs}/devices/system/cpu/cpu[0-9]*/topology/physical_package_id"):
-        with open(path, encoding="ascii") as file:
-            found.add(file.read())
-    return len(found) or None
 
 
 def _log() -> Any:

@@ -121,12 +121,32 @@ class EmissionsData:
         self.emissions_rate = self.emissions / self.duration if self.duration > 0 else _NAN
 
 
+_OF_TASKS = {field.name: field for field in dataclasses.fields(EmissionsData) if field.name not in _NOT_OF_TASKS}
+_DEFAULTS = {name: field.default for name, field in _OF_TASKS.items() if field.default is not dataclasses.MISSING}
+
+
+@dataclass
+class _Named:
+    task_name: str
+
+
 class TaskEmissionsData:
     """A row of the tasks' file: `task_name`, then the run's columns as far as a task has them."""
 
+    # a dataclass to whoever asks, without its columns being named a second time
+    __dataclass_fields__ = {**_Named.__dataclass_fields__, **_OF_TASKS}
+
     def __init__(self, task_name: str, **columns: Any) -> None:
+        missing = _OF_TASKS.keys() - _DEFAULTS.keys() - columns.keys()
+        if missing:
+            raise TypeError(f"a task's row has no {', '.join(sorted(missing))}")
         self.task_name = task_name
-        self.__dict__.update(columns)
+        self.__dict__.update({name: columns.get(name, _DEFAULTS.get(name)) for name in _OF_TASKS})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TaskEmissionsData) and self.__dict__ == other.__dict__
+
+    __hash__ = None  # type: ignore[assignment] - its columns change
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"a task's row has no column {name!r}")

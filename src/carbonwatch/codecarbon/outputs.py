@@ -273,23 +273,23 @@ class Handlers:
     """Outputs called one after the other; each gets totals and what came since it was last called."""
 
     def __init__(self, handlers: Iterable[Any], experiment_name: str) -> None:
-        self._handlers = list(handlers)
+        self.listed = list(handlers)  # a program may add to it
         self._experiment_name = experiment_name
         self._told: EmissionsData | None = None
         self._lock = threading.Lock()
         self._ended = threading.Event()
 
     def __bool__(self) -> bool:
-        return bool(self._handlers)
+        return bool(self.listed)
 
     def tell(self, total: EmissionsData, tasks: list[TaskEmissionsData]) -> None:
         """At `flush()` and `stop()`. A total that brings nothing new is not told."""
-        if self._handlers and self._tell("out", total) and tasks:
+        if self.listed and self._tell("out", total) and tasks:
             self._call("task_out", tasks, self._experiment_name)
 
     def tell_live(self, total: Callable[[], EmissionsData], every_s: float) -> None:
         """Begins to call `live_out` from a thread of its own: what is slow there keeps no sample waiting."""
-        if any(_has_live(handler) for handler in self._handlers):
+        if any(_has_live(handler) for handler in self.listed):
             threading.Thread(target=self._live, args=(total, every_s), name="carbonwatch-outputs", daemon=True).start()
 
     def end(self) -> None:
@@ -311,7 +311,7 @@ class Handlers:
             return True
 
     def _call(self, way: str, *arguments: Any) -> None:
-        for handler in self._handlers:
+        for handler in self.listed:
             try:
                 getattr(handler, way, _nothing)(*arguments)
             except (Unavailable, OSError) as error:

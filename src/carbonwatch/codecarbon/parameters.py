@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 _SETTINGS = {
     "project_name": "project",
     "measure_power_secs": "interval_s",
-    "output_dir": "output_dir",
-    "output_file": "output_file",
     "on_csv_write": "csv_write",
-    "gpu_ids": "gpus",
     "tracking_mode": "scope",
     "force_cpu_power": "cpu_w",
     "force_ram_power": "ram_w",
@@ -34,6 +31,13 @@ _SETTINGS = {
     "country_iso_code": "country",
     "region": "region",
 }
+# the same, where the value is another
+_MADE = {
+    "measure_power_secs": "interval_s",
+    "gpu_ids": "gpus",
+    "country_2letter_iso_code": "country",
+    "cloud_region": "cloud",
+}
 # every parameter of their trackers, in the order in which they may stand without a name
 _ORDER = """
     project_name measure_power_secs api_call_interval api_endpoint api_key output_dir output_file output_methods
@@ -43,23 +47,25 @@ _ORDER = """
     force_carbon_intensity_g_co2e_kwh force_mode_cpu_load allow_multiple_runs rapl_include_dram rapl_prefer_psys
     metadata
 """
-_OF_A_PLACE = ("country_iso_code", "region", "cloud_provider", "cloud_region", "country_2letter_iso_code")
+OF_A_PLACE = ("country_iso_code", "region", "cloud_provider", "cloud_region", "country_2letter_iso_code")
 # what has no effect here, and why; said once where it was given
 _WITHOUT_EFFECT = {
     "logger_preamble": "log lines carry the logger's name",
     "rapl_include_dram": "memory is always counted, as a component of its own",
 }
+CONSOLE = "codecarbon"  # the handler that shows our lines where we stand in CodeCarbon's place
 # values that turn a parameter off: not worth a word
 _OFF = (None, False, "", "False", "false", "0")
 _OUTPUT_METHODS = ("csv", "api", "logger", "prometheus", "logfire", "boamps")
 _EXPERIMENT_ID = "5b0fa12a-3dd7-45bb-9766-cc326314d9f1"  # theirs, where none is given
 _MEASURE_POWER_SECS = 15.0  # their default: ours is finer, but nothing is sent oftener than by theirs
+_INTERVALS_S = (0.01, 3600.0)  # the shortest and the longest of ours
 _API_CALL_INTERVAL = 8
 
 
 def parameters() -> tuple[str, ...]:
     """Every parameter of CodeCarbon's that is taken."""
-    return (*_ORDER.split(), *_OF_A_PLACE)
+    return (*_ORDER.split(), *OF_A_PLACE)
 
 
 def by_name(values: Iterable[Any], named: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,7 +83,11 @@ def by_name(values: Iterable[Any], named: Mapping[str, Any]) -> dict[str, Any]:
 def refuse_unknown(given: Iterable[str]) -> None:
     for name in given:
         if name not in parameters():
-            raise _wrong(f"EmissionsTracker has no parameter {name!r}, so it would have no effect.{_near(name)}")
+            from carbonwatch.codecarbon.mistakes import UnknownParameter
+
+            raise UnknownParameter(
+                f"EmissionsTracker has no parameter {name!r}, so it would have no effect.{_near(name)}"
+            )
 
 
 def _near(name: str) -> str:
@@ -108,7 +118,7 @@ def get_hierarchical_config() -> dict[str, str]:
 def _from_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     prefix = "CODECARBON_"
     environ = os.environ if environ is None else environ
-    found = {k[len(prefix) :].lower(): v for k, v in environ.items() if k.startswith(prefix) and v != ""}
+    found = {k[len(prefix) :].lower(): v for k, v in environ.items() if k.upper().startswith(prefix) and v != ""}
     return _taken(found, "the environment")
 
 
@@ -158,11 +168,14 @@ def make_tracker(given: Mapping[str, Any], meters: Sampler | None) -> Tracker:
     try:
         return Tracker(_to_settings(given), meters=meters, facts=_facts(given))
     except SettingsError as error:
-        raise SettingsError(_in_their_words(str(error), given)) from error
+        told = _in_their_words(str(error), given)
+        if told == str(error):
+            raise
+        raise SettingsError(told) from error
 
 
 def _in_their_words(message: str, given: Iterable[str]) -> str:
-    names = {**_SETTINGS, "country_2letter_iso_code": "country", "cloud_region": "cloud"}
+    names = {**_SETTINGS, **_MADE}
     for theirs, ours in names.items():
         if theirs in given and message.startswith(f"{ours} "):
             return theirs + message[len(ours) :]
@@ -179,6 +192,7 @@ def _to_settings(given: Mapping[str, Any]) -> Settings:
             _say_once(name, f"{name} has no effect: {_WITHOUT_EFFECT[name]}")
     ours = {_SETTINGS[name]: value for name, value in given.items() if name in _SETTINGS}
     ours.update(_meanings(given))
+    ours |= _file(given, is_written=ours.get("exporters") != ())
     defaults = {"project": "codecarbon", "scope": "machine", "exporters": ("emissions_csv",)}
     if "electricity_maps_token" in ours:  # there it turns the service on; here CARBONWATCH_GRID may choose another
         defaults["grid"] = ("electricity_maps",)
@@ -187,6 +201,10 @@ def _to_settings(given: Mapping[str, Any]) -> Settings:
 
 def _meanings(given: Mapping[str, Any]) -> dict[str, Any]:
     ours: dict[str, Any] = {}
+    if "measure_power_secs" in given:
+        ours["interval_s"] = _interval_s(given)
+    if "gpu_ids" in given:
+        ours["gpus"] = _gpus(given["gpu_ids"])
     if "country_iso_code" not in given and given.get("country_2letter_iso_code"):
         ours["country"] = given["country_2letter_iso_code"]
     if given.get("cloud_provider") or given.get("cloud_region"):
@@ -197,8 +215,52 @@ def _meanings(given: Mapping[str, Any]) -> dict[str, Any]:
     if _is_on(given, "force_mode_cpu_load", default=False):
         ours["sensors"] = ("nvml", "cpu_model", "ram_model")
     if given.get("output_methods") is not None or not _is_on(given, "save_to_file", default=True):
-        ours["exporters"] = tuple(_EXPORTERS.get(name, name) for name in _methods(given) if name not in _HANDLED)
+        ours["exporters"] = tuple(_EXPORTERS.get(name, name) for name in methods(given) if name not in _HANDLED)
     return ours
+
+
+def _interval_s(given: Mapping[str, Any]) -> float:
+    """Theirs may be 0, for as often as possible, and longer than ours."""
+    wanted_s = _number(given, "measure_power_secs", _MEASURE_POWER_SECS)
+    return min(max(wanted_s, _INTERVALS_S[0]), _INTERVALS_S[1]) if wanted_s >= 0 else wanted_s
+
+
+def _gpus(ids: Any) -> Any:
+    """One number, a list, or text that may be a list's; all of them where it says so."""
+    if isinstance(ids, int):
+        return (str(ids),)
+    if not isinstance(ids, str):
+        return ids
+    plain = "".join(sign for sign in ids if sign.isalnum() or sign in "-,")
+    return () if plain == "all" else plain
+
+
+def _file(given: Mapping[str, Any], *, is_written: bool) -> dict[str, str]:
+    """Where rows go: the file's name may lead to another folder, which is made if it is not there."""
+    folder = os.fspath(given.get("output_dir") or "")
+    if is_written and folder and not os.path.exists(folder):
+        from carbonwatch.codecarbon.mistakes import NoSuchFolder
+
+        raise NoSuchFolder(
+            f"output_dir is {folder!r}, which is no directory, so the run could not be written at its end. "
+            "Create it, or choose another."
+        )
+    below, name = os.path.split(os.fspath(given.get("output_file") or ""))
+    place = os.path.join(folder, below)
+    if is_written and below:
+        try:
+            os.makedirs(place, exist_ok=True)
+        except OSError as error:
+            path = given["output_file"]
+            raise _wrong(f"output_file is {path!r}, whose folder can't be made ({error}). Choose another.") from error
+    found = {"output_dir": place, "output_file": name}
+    return {setting: value for setting, value in found.items() if value}
+
+
+def tasks_folder(given: Mapping[str, Any], settings: Settings) -> str:
+    """Where the tasks' file goes: beside the runs', but where their file's name leads elsewhere."""
+    leads_elsewhere = bool(os.path.dirname(os.fspath(given.get("output_file") or "")))
+    return os.path.abspath(given.get("output_dir") or os.curdir) if leads_elsewhere else settings.output_dir
 
 
 def _cloud(given: Mapping[str, Any]) -> str:
@@ -214,7 +276,7 @@ _EXPORTERS = {"csv": "emissions_csv", "boamps": "boamps"}
 _HANDLED = ("api", "logger", "prometheus", "logfire")
 
 
-def _methods(given: Mapping[str, Any]) -> list[str]:
+def methods(given: Mapping[str, Any]) -> list[str]:
     """Output methods, given as text, enums or strings, else by the older flags; ours go by their exporters' names."""
     if given.get("output_methods") is None:
         wanted = {"csv": _is_on(given, "save_to_file", default=True)}
@@ -222,10 +284,10 @@ def _methods(given: Mapping[str, Any]) -> list[str]:
         return [name for name, is_wanted in wanted.items() if is_wanted]
     from carbonwatch import plugins
 
-    methods = given["output_methods"]
-    if isinstance(methods, str):
-        methods = [part for part in methods.split(",") if part.strip()]
-    found = [str(getattr(method, "value", method)).strip().lower() for method in methods]
+    wanted_ones = given["output_methods"]
+    if isinstance(wanted_ones, str):
+        wanted_ones = [part for part in wanted_ones.split(",") if part.strip()]
+    found = [str(getattr(method, "value", method)).strip().lower() for method in wanted_ones]
     for name in found:
         if name not in _OUTPUT_METHODS and name not in plugins.names("exporters"):
             known = ", ".join((*_OUTPUT_METHODS, *plugins.names("exporters")))
@@ -236,20 +298,20 @@ def _methods(given: Mapping[str, Any]) -> list[str]:
 def handlers(given: Mapping[str, Any]) -> list[Any]:
     """Outputs that are told of a run while it goes on and at its end: those that were asked for, and the user's own."""
     found = list(given.get("output_handlers") or ())
-    methods = [name for name in _methods(given) if name in _HANDLED]
-    if not methods and not given.get("emissions_endpoint"):
+    wanted = [name for name in methods(given) if name in _HANDLED]
+    if not wanted and not given.get("emissions_endpoint"):
         return found
     from carbonwatch.codecarbon import outputs
 
     if given.get("emissions_endpoint"):
         found.append(outputs.HTTPOutput(_address(given, "emissions_endpoint")))
     made: dict[str, Callable[[], Any]] = {
-        "api": lambda: outputs.CodeCarbonAPIOutput(_address(given, "api_endpoint"), _experiment_id(given), _key(given)),
+        "api": lambda: outputs.CodeCarbonAPIOutput(_address(given, "api_endpoint"), experiment_id(given), _key(given)),
         "logger": lambda: _logger(given),
         "prometheus": lambda: outputs.PrometheusOutput(given.get("prometheus_url") or "localhost:9091", _job(given)),
         "logfire": outputs.LogfireOutput,
     }
-    return [*found, *(made[name]() for name in methods)]
+    return [*found, *(made[name]() for name in wanted)]
 
 
 def live_interval_s(given: Mapping[str, Any]) -> float | None:
@@ -284,7 +346,8 @@ def _key(given: Mapping[str, Any]) -> str:
     return str(given["api_key"])
 
 
-def _experiment_id(given: Mapping[str, Any]) -> str:
+def experiment_id(given: Mapping[str, Any]) -> str:
+    """The experiment that runs belong to; CodeCarbon's public one by default."""
     return str(given.get("experiment_id") or _EXPERIMENT_ID)
 
 
@@ -301,7 +364,7 @@ def _logger(given: Mapping[str, Any]) -> Any:
 
 def _facts(given: Mapping[str, Any]) -> dict[str, Any]:
     """What is only noted with the run."""
-    facts: dict[str, Any] = {"experiment_id": _experiment_id(given)}
+    facts: dict[str, Any] = {"experiment_id": experiment_id(given)}
     if given.get("experiment_name") is not None:
         facts["experiment_name"] = str(given["experiment_name"])
     return facts if given.get("metadata") is None else {**facts, "metadata": _plain(given["metadata"])}
@@ -339,8 +402,12 @@ def set_log_level(level: Any) -> None:
     import logging
 
     wanted = level if not isinstance(level, str) else int(level) if level.isdigit() else level.upper()
+    logger = logging.getLogger("carbonwatch")
     try:
-        logging.getLogger("carbonwatch").setLevel(wanted)
+        logger.setLevel(wanted)
+        for handler in logger.handlers:
+            if handler.name == CONSOLE:
+                handler.setLevel(wanted)
     except (ValueError, TypeError) as error:
         raise _wrong(f"log_level is {level!r}; it must be debug, info, warning, error or critical.") from error
 

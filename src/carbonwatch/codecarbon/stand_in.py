@@ -17,12 +17,15 @@ VERSION = "3.3.2"  # what we stand for
 _METADATA = f"Metadata-Version: 2.1\nName: codecarbon\nVersion: {VERSION}\nSummary: carbonwatch in its place\n"
 
 _OURS = "carbonwatch.codecarbon"
+_FILE = __file__
 _TRACKERS = ("EmissionsTracker", "OfflineEmissionsTracker", "track_emissions")
 _DATA = ("EmissionsData", "TaskEmissionsData")
 _BASE = ("BaseOutput", "OutputMethod")
-_FILE = ("FileOutput",)
+_FILES = ("FileOutput",)
 _LOGGERS = ("LoggerOutput", "GoogleCloudLoggerOutput")
 _HTTP = ("HTTPOutput", "CodeCarbonAPIOutput")
+_HARDWARE = ("CPU", "GPU", "AppleSiliconChip", "BaseHardware", "MODE_CPU_LOAD")
+_ASKED = ("is_linux_os", "is_mac_os", "is_windows_os", "count_cpus", "count_physical_cpus", "detect_cpu_model")
 # their module -> where its names are, and which
 _MODULES: dict[str, dict[str, Sequence[str]]] = {
     "codecarbon": {_OURS: _TRACKERS, f"{_OURS}.outputs": ("OutputMethod",)},
@@ -30,22 +33,34 @@ _MODULES: dict[str, dict[str, Sequence[str]]] = {
     "codecarbon.emissions_tracker": {_OURS: (*_TRACKERS, "TaskEmissionsTracker", "track_task_emissions")},
     "codecarbon.output": {
         f"{_OURS}.data": _DATA,
-        f"{_OURS}.outputs": (*_BASE, *_FILE, *_LOGGERS, *_HTTP, "PrometheusOutput", "LogfireOutput", "BoAmpsOutput"),
+        f"{_OURS}.outputs": (*_BASE, *_FILES, *_LOGGERS, *_HTTP, "PrometheusOutput", "LogfireOutput", "BoAmpsOutput"),
     },
     "codecarbon.output_methods": {},
     "codecarbon.output_methods.base_output": {f"{_OURS}.data": _DATA, f"{_OURS}.outputs": _BASE},
     "codecarbon.output_methods.emissions_data": {f"{_OURS}.data": _DATA},
     "codecarbon.output_methods.boamps": {f"{_OURS}.outputs": ("BoAmpsOutput",)},
-    "codecarbon.output_methods.file": {f"{_OURS}.outputs": _FILE},
+    "codecarbon.output_methods.file": {f"{_OURS}.outputs": _FILES},
     "codecarbon.output_methods.http": {f"{_OURS}.outputs": _HTTP},
     "codecarbon.output_methods.logger": {f"{_OURS}.outputs": _LOGGERS},
     "codecarbon.output_methods.metrics": {},
     "codecarbon.output_methods.metrics.logfire": {f"{_OURS}.outputs": ("LogfireOutput",)},
     "codecarbon.output_methods.metrics.prometheus": {f"{_OURS}.outputs": ("PrometheusOutput",)},
     "codecarbon.core": {},
+    "codecarbon.core.cpu": {
+        f"{_OURS}.system": ("is_powergadget_available", "is_psutil_available", "is_rapl_available"),
+    },
+    "codecarbon.core.emissions": {f"{_OURS}.places": ("Emissions",)},
+    "codecarbon.core.gpu": {f"{_OURS}.system": ("is_gpu_details_available",)},
+    "codecarbon.core.util": {f"{_OURS}.system": (*_ASKED, "backup", "resolve_path", "suppress")},
     "codecarbon.core.config": {f"{_OURS}.parameters": ("get_hierarchical_config",)},
     "codecarbon.core.units": {f"{_OURS}.units": ("Energy", "EmissionsPerKWh", "Power", "Time", "Water")},
     "codecarbon.external": {},
+    "codecarbon.external.geography": {f"{_OURS}.places": ("CloudMetadata", "GeoMetadata")},
+    "codecarbon.external.hardware": {f"{_OURS}.components": _HARDWARE},
+    "codecarbon.external.ram": {f"{_OURS}.components": ("RAM",)},
+    "codecarbon.external.scheduler": {f"{_OURS}.schedule": ("PeriodicScheduler",)},
+    "codecarbon.external.task": {f"{_OURS}.privates": ("Task",)},
+    "codecarbon.input": {f"{_OURS}.places": ("DataSource",)},
     "codecarbon.external.logger": {f"{_OURS}.stand_in": ("logger", "set_logger_format", "set_logger_level")},
 }
 # what has another name here
@@ -53,6 +68,37 @@ _NAMED_OTHERWISE = {"codecarbon.emissions_tracker": {"BaseEmissionsTracker": "Em
 
 
 logger = logging.getLogger("carbonwatch")
+
+
+class _Console(logging.StreamHandler[Any]):
+    """Warnings to whatever stderr is then; more of them where a log level is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setLevel(logging.WARNING)
+        self.setFormatter(logging.Formatter("[%(name)s %(levelname)s @ %(asctime)s] %(message)s", "%H:%M:%S"))
+        self.set_name(parameters.CONSOLE)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.stream is sys.__stderr__:
+            self.stream = sys.stderr
+        super().emit(record)
+
+
+def _share_logger() -> None:
+    """`logging.getLogger("codecarbon")` is ours, with a handler of its own and apart from the root's, as theirs is."""
+    known = logging.Logger.manager.loggerDict
+    before = known.get("codecarbon")
+    if before is logger:
+        return
+    logger.propagate = False
+    logger.addHandler(_Console())
+    logger.setLevel(logger.level or logging.INFO)
+    if isinstance(before, logging.Logger):  # a program has set it up already
+        logger.setLevel(before.level or logger.level)
+        for handler in before.handlers:
+            logger.addHandler(handler)
+    known["codecarbon"] = logger
 
 
 def set_logger_level(level: int | str | None = None) -> None:
@@ -74,6 +120,7 @@ def install_as_codecarbon() -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "codecarbon"]:
         del sys.modules[name]
     sys.meta_path.insert(0, _Finder())
+    _share_logger()
 
 
 class _Finder(importlib.metadata.DistributionFinder, importlib.abc.Loader):
@@ -85,11 +132,14 @@ class _Finder(importlib.metadata.DistributionFinder, importlib.abc.Loader):
         if fullname not in _MODULES:
             return None
         is_package = any(name.startswith(f"{fullname}.") for name in _MODULES)
-        return importlib.machinery.ModuleSpec(fullname, self, origin="carbonwatch", is_package=is_package)
+        spec = importlib.machinery.ModuleSpec(fullname, self, origin=_FILE, is_package=is_package)
+        spec.has_location = True  # some look for its file
+        return spec
 
     def exec_module(self, module: ModuleType) -> None:
         module.__doc__ = "carbonwatch in CodeCarbon's place."
         module.__dict__["__version__"] = VERSION
+        module.__dict__["__app_name__"] = "codecarbon"
         names = [name for ours in _MODULES[module.__name__].values() for name in ours]
         module.__dict__["__all__"] = sorted(names)
         module.__dict__["__getattr__"] = lambda name: _look_up(module, name)
@@ -111,12 +161,31 @@ class _Distribution(importlib.metadata.Distribution):
         raise FileNotFoundError(f"carbonwatch stands in for codecarbon and has no {path}")
 
 
+def _signed(value: Any) -> Any:
+    """A tracker, or what makes one, with their parameters in its signature: programs choose by it what to give."""
+    names = {"track_emissions": "fn", "EmissionsTracker": "self", "OfflineEmissionsTracker": "self"}
+    first = names.get(getattr(value, "__name__", ""))
+    if first is None:
+        return value
+    import inspect
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    more = ("offline",) if first == "fn" else ()
+    taken = [inspect.Parameter(name, kind, default=None) for name in (*parameters.parameters(), *more)]
+    called = value if first == "fn" else value.__init__
+    default = None if first == "fn" else inspect.Parameter.empty
+    called.__signature__ = inspect.Signature([inspect.Parameter(first, kind, default=default), *taken])
+    return value
+
+
 def _look_up(module: ModuleType, name: str) -> Any:
     """A name of theirs, loaded when it is first asked for."""
     wanted = _NAMED_OTHERWISE.get(module.__name__, {}).get(name, name)
     for ours, names in _MODULES[module.__name__].items():
         if wanted in names:
-            value = getattr(importlib.import_module(ours), wanted)
+            value = _signed(getattr(importlib.import_module(ours), wanted))
             module.__dict__[name] = value
             return value
+    if f"{module.__name__}.{name}" in _MODULES:  # theirs imports its own
+        return importlib.import_module(f"{module.__name__}.{name}")
     raise AttributeError(f"module {module.__name__!r}, in whose place carbonwatch stands, has no {name!r}")
