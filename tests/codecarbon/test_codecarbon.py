@@ -51,6 +51,57 @@ def test_stop_gives_the_same_again_and_writes_no_second_row() -> None:
     assert len(rows()) == 1
 
 
+def test_started_again_after_its_end_it_measures_a_run_of_its_own() -> None:
+    bench = Bench()
+    emissions, ids = [], set()
+    for duration_s in (100.0, 200.0):
+        bench.tracker.start()
+        bench.work(duration_s)
+        emissions.append(bench.tracker.stop())
+        ids.add(bench.tracker.run_id)
+        bench.work(50.0)
+
+    assert emissions == pytest.approx([0.001, 0.002])
+    assert [row["duration"] for row in rows()] == ["100.0", "200.0"]
+    assert {row["run_id"] for row in rows()} == ids
+
+
+def test_a_task_after_the_end_begins_a_run_too() -> None:
+    bench = Bench()
+    with bench.tracker:
+        bench.work(1.0)
+    bench.tracker.start_task("more")
+    bench.work(2.0)
+    task = bench.tracker.stop_task()
+    bench.tracker.stop()
+
+    assert task is not None
+    assert task.duration == 2.0
+    assert [row["duration"] for row in rows()] == ["1.0", "2.0"]
+
+
+def test_a_block_begins_and_ends_by_a_class_s_own_methods() -> None:
+    class Told(EmissionsTracker):
+        said: tuple[str, ...] = ()
+
+        def start(self) -> None:
+            self.said += ("start",)
+            super().start()
+
+        def stop(self) -> float | None:
+            self.said += ("stop",)
+            return super().stop()
+
+    bench = Bench(Told)
+    bench.tracker.__enter__()
+    bench.work(1.0)
+    bench.tracker.__exit__(KeyError, KeyError(), None)
+
+    assert isinstance(bench.tracker, Told)
+    assert bench.tracker.said == ("start", "stop")
+    assert [row["state"] for row in rows()] == ["failed"]
+
+
 def test_stop_before_start_gives_none_and_writes_nothing() -> None:
     bench = Bench()
 

@@ -2,6 +2,8 @@ import dataclasses
 import json
 import math
 
+import pytest
+
 from carbonwatch.codecarbon.data import EmissionsData, TaskEmissionsData, plain
 from carbonwatch.exporters import emissions_csv
 from tests.codecarbon.bench import Bench
@@ -42,3 +44,14 @@ def test_a_task_s_row_begins_with_its_name_and_has_what_theirs_has() -> None:
     assert (row.task_name, row.duration) == ("fit", 100.0)
     assert not hasattr(row, "experiment_id")
     assert plain(row)["gpu_energy"] is None
+
+
+def test_a_task_s_row_is_a_dataclass_to_whoever_asks() -> None:
+    row = TaskEmissionsData.of("fit", data())
+    made = TaskEmissionsData(**row.values)
+
+    assert dataclasses.asdict(row) == row.values
+    assert [field.name for field in dataclasses.fields(row)] == list(row.values)
+    assert (made.task_name, made.duration, made.on_cloud) == ("fit", 100.0, "N")
+    with pytest.raises(TypeError, match="a task's row has no country_iso_code"):
+        TaskEmissionsData(**{name: value for name, value in row.values.items() if name != "country_iso_code"})

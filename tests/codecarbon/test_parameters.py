@@ -90,6 +90,57 @@ def test_without_parameters_it_is_as_codecarbon_is() -> None:
     )
 
 
+def test_an_interval_that_is_none_is_the_shortest_and_a_long_one_the_longest() -> None:
+    assert [settings(measure_power_secs=given).interval_s for given in (0, 0.001, "2", 86_400)] == [
+        0.01,
+        0.01,
+        2.0,
+        3600,
+    ]
+
+
+def test_gpus_are_told_by_a_number_a_list_or_its_text() -> None:
+    given: list[Any] = [0, "0, 1", "['0', '1']", [0, "GPU-1"], [], "all"]
+
+    assert [settings(gpu_ids=ids).gpus for ids in given] == [
+        ("0",),
+        ("0", "1"),
+        ("0", "1"),
+        ("0", "GPU-1"),
+        (),
+        (),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ({"output_file": "logs/runs/mine.csv"}, "logs/runs/mine.csv"),
+        ({"output_dir": "there", "output_file": "below/mine.csv"}, "there/below/mine.csv"),
+        ({"output_dir": Path("there"), "output_file": Path("mine.csv")}, "there/mine.csv"),
+        ({"output_dir": "there"}, "there/emissions.csv"),
+    ],
+)
+def test_the_file_s_name_may_lead_to_another_folder(given: dict[str, Any], path: str) -> None:
+    Path("there").mkdir()
+    bench = Bench(**given)
+    bench.tracker.start_task("a")
+    bench.work(1.0)
+    bench.tracker.stop()
+
+    assert len(rows(path)) == 1
+    assert len(list(Path(given.get("output_dir", ".")).glob("emissions_base_*.csv"))) == 1
+    absolute = EmissionsTracker(output_dir="there", output_file=os.path.abspath("absolute.csv"))._tracker.settings
+    assert (absolute.output_dir, absolute.output_file) == (os.getcwd(), "absolute.csv")
+
+
+def test_a_folder_that_can_t_be_made_stops_the_start() -> None:
+    Path("taken").touch()
+
+    with pytest.raises(SettingsError, match=r"output_file is 'taken/mine\.csv', whose folder can't be made"):
+        EmissionsTracker(output_file="taken/mine.csv")
+
+
 def test_a_cloud_region_is_taken_whole_or_refused() -> None:
     assert settings(cloud_provider="aws", cloud_region="eu-west-3").cloud == "aws/eu-west-3"
     with pytest.raises(SettingsError, match="cloud_region is not given"):
@@ -230,6 +281,12 @@ def test_the_call_goes_before_the_environment_the_folder_s_file_the_user_s_and_o
     found = settings(project_name="1")
 
     assert (found.project, found.wue, found.pue, found.cpu_w, found.ram_w) == ("1", 2.0, 3.0, 4.0, 5.0)
+
+
+def test_variables_may_be_written_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("codecarbon_project_name", "small")
+
+    assert settings().project == "small"
 
 
 def test_text_from_files_and_environment_becomes_what_it_stands_for(monkeypatch: pytest.MonkeyPatch) -> None:

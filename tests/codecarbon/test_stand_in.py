@@ -36,6 +36,15 @@ print(codecarbon.__version__, codecarbon.EmissionsTracker is carbonwatch.Emissio
         "from codecarbon.core.units import Energy, EmissionsPerKWh, Power, Time, Water",
         "from codecarbon.core.config import get_hierarchical_config",
         "from codecarbon.external.logger import logger, set_logger_format, set_logger_level",
+        "from codecarbon.external.hardware import CPU, GPU, MODE_CPU_LOAD, AppleSiliconChip",
+        "from codecarbon.external.ram import RAM",
+        "from codecarbon.external.geography import CloudMetadata, GeoMetadata",
+        "from codecarbon.external.scheduler import PeriodicScheduler",
+        "from codecarbon.external.task import Task",
+        "from codecarbon.core.cpu import is_powergadget_available, is_psutil_available, is_rapl_available",
+        "from codecarbon.core.util import count_cpus, count_physical_cpus, detect_cpu_model, is_linux_os, suppress",
+        "from codecarbon.core.emissions import Emissions; from codecarbon.input import DataSource",
+        "import codecarbon; codecarbon.emissions_tracker.EmissionsTracker; codecarbon.core.units.Energy",
         "from codecarbon import *; EmissionsTracker",
     ],
 )
@@ -84,3 +93,60 @@ set_logger_level(); print(logger.level)
 """
 
     assert run(code) == "40\n20"
+
+
+def test_their_logger_is_ours_and_apart_from_the_root_s() -> None:
+    code = """
+import logging
+logging.basicConfig(stream=sys.stdout, format="root %(message)s")
+logger = logging.getLogger("codecarbon")
+print(logger is logging.getLogger("carbonwatch"), logger.level, logger.propagate, len(logger.handlers))
+while logger.hasHandlers():
+    logger.removeHandler(logger.handlers[0])
+logger.addHandler(logging.StreamHandler(sys.stdout))
+logging.getLogger("carbonwatch.codecarbon").info("seen")
+"""
+
+    assert run(code, "import sys").splitlines() == ["True 20 False 1", "seen"]
+
+
+def test_a_logger_that_was_set_up_before_stays_so() -> None:
+    before = """
+import logging, sys
+logging.getLogger("codecarbon").setLevel("ERROR")
+logging.getLogger("codecarbon").addHandler(logging.StreamHandler(sys.stdout))
+"""
+    code = "log = logging.getLogger('carbonwatch.tracker'); log.warning('not seen'); log.error('seen')"
+
+    assert run(code, before) == "seen"
+
+
+def test_warnings_are_shown_and_more_where_a_level_is_asked_for() -> None:
+    code = """
+import io
+sys.stderr = io.StringIO()
+from codecarbon.external.logger import logger, set_logger_level
+logger.info("not seen"); logger.warning("seen")
+set_logger_level("info")
+logger.info("seen too")
+for line in sys.stderr.getvalue().splitlines():
+    print(line.partition(" @ ")[0], line.partition("] ")[2])
+"""
+
+    assert run(code, "import sys").splitlines() == ["[carbonwatch WARNING seen", "[carbonwatch INFO seen too"]
+
+
+def test_their_parameters_stand_in_the_signatures() -> None:
+    code = """
+import inspect
+from codecarbon import EmissionsTracker, OfflineEmissionsTracker, track_emissions
+found = [list(inspect.signature(f).parameters) for f in (EmissionsTracker, OfflineEmissionsTracker, track_emissions)]
+print([(names[:2], "wue" in names, "country_iso_code" in names, "offline" in names) for names in found])
+print(list(inspect.signature(EmissionsTracker.__init__).parameters)[:2])
+"""
+
+    assert run(code).splitlines() == [
+        "[(['project_name', 'measure_power_secs'], True, True, False), "
+        "(['project_name', 'measure_power_secs'], True, True, False), (['fn', 'project_name'], True, True, True)]",
+        "['self', 'project_name']",
+    ]

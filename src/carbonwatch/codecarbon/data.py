@@ -9,7 +9,7 @@ import dataclasses
 import json
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from carbonwatch.exporters import emissions_csv
 from carbonwatch.model import Run
@@ -134,7 +134,7 @@ class TaskEmissionsData:
     """A row of the tasks' file: `task_name`, then the run's columns as far as a task has them."""
 
     # a dataclass to whoever asks, without its columns being named a second time
-    __dataclass_fields__ = {**_Named.__dataclass_fields__, **_OF_TASKS}
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]] = {**_Named.__dataclass_fields__, **_OF_TASKS}
 
     def __init__(self, task_name: str, **columns: Any) -> None:
         missing = _OF_TASKS.keys() - _DEFAULTS.keys() - columns.keys()
@@ -142,11 +142,6 @@ class TaskEmissionsData:
             raise TypeError(f"a task's row has no {', '.join(sorted(missing))}")
         self.task_name = task_name
         self.__dict__.update({name: columns.get(name, _DEFAULTS.get(name)) for name in _OF_TASKS})
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, TaskEmissionsData) and self.__dict__ == other.__dict__
-
-    __hash__ = None  # type: ignore[assignment] - its columns change
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"a task's row has no column {name!r}")

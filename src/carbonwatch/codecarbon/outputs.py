@@ -72,7 +72,7 @@ class FileOutput(BaseOutput):
             raise SettingsError(f"on_csv_write is {on_csv_write!r}; it must be append or update.")
         if not os.path.isdir(output_dir):
             raise SettingsError(f"output_dir is {output_dir!r}, which is no directory. Create it, or choose another.")
-        self.output_dir = output_dir
+        self.output_file_name, self.output_dir = output_file_name, output_dir
         self.on_csv_write = on_csv_write
         self.save_file_path = os.path.join(output_dir, output_file_name)
 

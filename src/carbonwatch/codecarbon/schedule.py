@@ -12,7 +12,7 @@ class PeriodicScheduler:
 
     def __init__(self, function: Callable[..., Any], interval: float, *args: Any, **kwargs: Any) -> None:
         self.interval = interval
-        self._call = lambda: function(*args, **kwargs)
+        self._call: Callable[[], Any] = lambda: function(*args, **kwargs)
         self._ended: threading.Event | None = None
 
     @property

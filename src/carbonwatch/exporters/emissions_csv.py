@@ -254,6 +254,8 @@ def _machine(run: Run) -> dict[str, object]:
         "tracking_mode": run.scope,
         "cpu_utilization_percent": _busy_percent(run, "cpu"),
         "gpu_utilization_percent": 0 if _has_no_gpu(run) else _busy_percent(run, "gpu"),
+        "ram_utilization_percent": run.facts.get("ram_used_percent"),  # at its end, by everybody
+        "ram_used_gb": run.facts.get("ram_used_gb"),
     }
 
 
