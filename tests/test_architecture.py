@@ -63,7 +63,7 @@ UNITLESS |= {"p", "mean", "standard_error"}  # of any numbers
 UNITLESS |= {"x", "y", "x_high", "y_high", "width", "height", "high"}  # of a chart
 UNITLESS |= {"hours", "utilisation", "usual", "offset", "unknown_error"}  # of a calculator: hours as people say them
 # their names, whole
-CODECARBON = {"measure_power_secs"}
+CODECARBON = {"measure_power_secs", "interval"}
 CODECARBON_ALONE = {"codecarbon/data.py", "codecarbon/units.py"}
 
 # test files of no module: this one, whole journeys, and a folder's own __init__

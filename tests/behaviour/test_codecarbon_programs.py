@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.behaviour.codecarbon_programs import SAME
 
 ROOT = Path(__file__).parents[2]
 CODECARBON = "codecarbon==3.3.2"
@@ -195,9 +198,9 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", [*PROGRAMS, *SAME])
 def test_it_runs_unchanged(name: str, tmp_path: Path) -> None:
-    program, said = PROGRAMS[name]
+    program, said = {**PROGRAMS, **SAME}[name]
 
     assert run(tmp_path, program) == said
 
@@ -223,6 +226,39 @@ def codecarbon() -> Path:
         subprocess.run([str(python), "-m", "pip", "install", "--quiet", CODECARBON], check=True)
         (home / "ready").touch()
     return python
+
+
+# each in an interpreter's state as it would find it, as far as one process can give that
+ONE_AFTER_THE_OTHER = """
+import contextlib, io, json, logging, os, sys, tempfile
+for name, program in json.load(sys.stdin).items():
+    os.chdir(tempfile.mkdtemp())
+    variables, handlers = dict(os.environ), list(logging.root.handlers)
+    logging.root.handlers[:] = []
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        exec(program, {"__name__": "__main__"})
+    print(json.dumps([name, said.getvalue().strip()]))
+    for variable in os.environ.keys() - variables.keys():
+        del os.environ[variable]
+    logging.root.handlers[:] = handlers
+"""
+
+
+def test_the_real_one_says_the_same(tmp_path: Path, codecarbon: Path) -> None:
+    work, environment = folder_of(tmp_path)
+    programs = json.dumps({name: program for name, (program, _) in SAME.items()})
+    answer = subprocess.run(
+        [str(codecarbon), "-c", ONE_AFTER_THE_OTHER],
+        input=programs,
+        capture_output=True,
+        text=True,
+        cwd=work,
+        env={**environment, "TMPDIR": str(tmp_path)},
+    )
+
+    assert answer.returncode == 0, answer.stderr
+    assert dict(json.loads(line) for line in answer.stdout.splitlines()) == {n: said for n, (_, said) in SAME.items()}
 
 
 # a column of numbers is whole where a short run's figures are all 0
