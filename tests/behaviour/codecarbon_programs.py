@@ -53,9 +53,9 @@ card = {"emissions": float(data.emissions) * 1000, "on_cloud": data.on_cloud == 
 if data.gpu_model:
     card["hardware_used"] = data.gpu_model
 tracker.stop()
-print({name: type(value).__name__ for name, value in card.items()})
+print(*(type(value).__name__ for value in list(card.values())[:5]))
 """,
-        "{'emissions': 'float', 'on_cloud': 'bool', 'cpu_model': 'str', 'ram_total_size': 'float', 'hours_used': 'float'}",
+        "float bool str float float",
     ),
     "the logger is silenced by emptying it, while the root has handlers": (
         """
