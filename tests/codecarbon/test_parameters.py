@@ -99,6 +99,10 @@ def test_an_interval_that_is_none_is_the_shortest_and_a_long_one_the_longest() -
     ]
 
 
+def test_a_project_may_be_a_number() -> None:
+    assert settings(project_name=3).project == "3"
+
+
 def test_gpus_are_told_by_a_number_a_list_or_its_text() -> None:
     given: list[Any] = [0, "0, 1", "['0', '1']", [0, "GPU-1"], [], "all"]
 

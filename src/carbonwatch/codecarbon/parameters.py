@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 # their parameter -> our setting
 _SETTINGS = {
-    "project_name": "project",
-    "measure_power_secs": "interval_s",
     "on_csv_write": "csv_write",
     "tracking_mode": "scope",
     "force_cpu_power": "cpu_w",
@@ -33,6 +31,7 @@ _SETTINGS = {
 }
 # the same, where the value is another
 _MADE = {
+    "project_name": "project",
     "measure_power_secs": "interval_s",
     "gpu_ids": "gpus",
     "country_2letter_iso_code": "country",
@@ -201,6 +200,8 @@ def _to_settings(given: Mapping[str, Any]) -> Settings:
 
 def _meanings(given: Mapping[str, Any]) -> dict[str, Any]:
     ours: dict[str, Any] = {}
+    if "project_name" in given:
+        ours["project"] = str(given["project_name"])  # a number, where folds are counted
     if "measure_power_secs" in given:
         ours["interval_s"] = _interval_s(given)
     if "gpu_ids" in given:
@@ -230,7 +231,7 @@ def _gpus(ids: Any) -> Any:
     if isinstance(ids, int):
         return (str(ids),)
     if not isinstance(ids, str):
-        return ids
+        return tuple(str(one) for one in ids)  # numbers of numpy's, too
     plain = "".join(sign for sign in ids if sign.isalnum() or sign in "-,")
     return () if plain == "all" else plain
 
