@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.abc
-import importlib.machinery
-import importlib.metadata
+import importlib
 import logging
 import sys
 from collections.abc import Iterator, Sequence
+from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from carbonwatch.codecarbon import parameters
 
@@ -123,16 +122,16 @@ def install_as_codecarbon() -> None:
     _share_logger()
 
 
-class _Finder(importlib.metadata.DistributionFinder, importlib.abc.Loader):
-    """Finds their modules, and their version, here."""
+class _Finder:
+    """Finds their modules, and their version, here."""  # without importlib.metadata, which takes 50 ms to import
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
+    ) -> ModuleSpec | None:
         if fullname not in _MODULES:
             return None
         is_package = any(name.startswith(f"{fullname}.") for name in _MODULES)
-        spec = importlib.machinery.ModuleSpec(fullname, self, origin=_FILE, is_package=is_package)
+        spec = ModuleSpec(fullname, cast(Any, self), origin=_FILE, is_package=is_package)
         spec.has_location = True  # some look for its file
         return spec
 
@@ -144,21 +143,26 @@ class _Finder(importlib.metadata.DistributionFinder, importlib.abc.Loader):
         module.__dict__["__all__"] = sorted(names)
         module.__dict__["__getattr__"] = lambda name: _look_up(module, name)
 
-    def find_distributions(
-        self, context: importlib.metadata.DistributionFinder.Context | None = None
-    ) -> Iterator[importlib.metadata.Distribution]:
+    def create_module(self, spec: ModuleSpec) -> None:
+        """An ordinary one will do."""
+
+    def find_distributions(self, context: Any = None) -> Iterator[Any]:
+        """What `importlib.metadata.version("codecarbon")` asks."""
         if context is not None and context.name == "codecarbon":
-            yield _Distribution()
+            yield _distribution()
 
 
-class _Distribution(importlib.metadata.Distribution):
-    """What `importlib.metadata.version("codecarbon")` asks."""
+def _distribution() -> Any:
+    from importlib.metadata import Distribution
 
-    def read_text(self, filename: str) -> str | None:
-        return _METADATA if filename == "METADATA" else None
+    class StandIn(Distribution):
+        def read_text(self, filename: str) -> str | None:
+            return _METADATA if filename == "METADATA" else None
 
-    def locate_file(self, path: Any) -> Any:
-        raise FileNotFoundError(f"carbonwatch stands in for codecarbon and has no {path}")
+        def locate_file(self, path: Any) -> Any:
+            raise FileNotFoundError(f"carbonwatch stands in for codecarbon and has no {path}")
+
+    return StandIn()
 
 
 def _signed(value: Any) -> Any:
