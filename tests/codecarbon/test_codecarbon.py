@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from carbonwatch.codecarbon import EmissionsTracker, TaskEmissionsTracker, track_emissions, track_task_emissions
+from carbonwatch.codecarbon.data import EmissionsData
 from carbonwatch.errors import SettingsError
 from carbonwatch.testing import Clock, fake_sampler
 from tests.codecarbon.bench import KWH, Bench, rows
@@ -100,6 +101,30 @@ def test_a_block_begins_and_ends_by_a_class_s_own_methods() -> None:
     assert isinstance(bench.tracker, Told)
     assert bench.tracker.said == ("start", "stop")
     assert [row["state"] for row in rows()] == ["failed"]
+
+
+def test_a_class_may_do_more_with_a_row(caplog: pytest.LogCaptureFixture) -> None:
+    class Keeping(EmissionsTracker):
+        kept: tuple[tuple[float, float, str | None], ...] = ()
+
+        def _persist_data(
+            self, total_emissions: EmissionsData, delta_emissions: EmissionsData, experiment_name: str | None = None
+        ) -> None:
+            super()._persist_data(total_emissions, delta_emissions, experiment_name)
+            self.kept += ((total_emissions.duration, delta_emissions.duration, experiment_name),)
+            raise RuntimeError("the database is away")
+
+    bench = Bench(Keeping)
+    bench.tracker.start()
+    bench.work(1.0)
+    bench.tracker.flush()
+    bench.work(2.0)
+
+    assert isinstance(bench.tracker, Keeping)
+    assert isinstance(bench.tracker.stop(), float)
+    assert bench.tracker.kept == ((1.0, 1.0, "base"), (3.0, 2.0, "base"))
+    assert len(rows()) == 2
+    assert "the result is still returned" in caplog.text
 
 
 def test_stop_before_start_gives_none_and_writes_nothing() -> None:

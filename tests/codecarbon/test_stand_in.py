@@ -38,6 +38,7 @@ print(codecarbon.__version__, codecarbon.EmissionsTracker is carbonwatch.Emissio
         "from codecarbon.external.logger import logger, set_logger_format, set_logger_level",
         "from codecarbon.external.hardware import CPU, GPU, MODE_CPU_LOAD, AppleSiliconChip",
         "from codecarbon.external.ram import RAM",
+        "from codecarbon.emissions_tracker import _sentinel, OfflineEmissionsTracker as T; T(region=_sentinel)",
         "from codecarbon.external.geography import CloudMetadata, GeoMetadata",
         "from codecarbon.external.scheduler import PeriodicScheduler",
         "from codecarbon.external.task import Task",

@@ -55,6 +55,7 @@ _WITHOUT_EFFECT = {
 CONSOLE = "codecarbon"  # the handler that shows our lines where we stand in CodeCarbon's place
 # values that turn a parameter off: not worth a word
 _OFF = (None, False, "", "False", "false", "0")
+NOT_GIVEN = None  # stands for a parameter that is not given
 _OUTPUT_METHODS = ("csv", "api", "logger", "prometheus", "logfire", "boamps")
 _EXPERIMENT_ID = "5b0fa12a-3dd7-45bb-9766-cc326314d9f1"  # theirs, where none is given
 _MEASURE_POWER_SECS = 15.0  # their default: ours is finer, but nothing is sent oftener than by theirs

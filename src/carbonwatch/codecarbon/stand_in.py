@@ -29,7 +29,10 @@ _ASKED = ("is_linux_os", "is_mac_os", "is_windows_os", "count_cpus", "count_phys
 _MODULES: dict[str, dict[str, Sequence[str]]] = {
     "codecarbon": {_OURS: _TRACKERS, f"{_OURS}.outputs": ("OutputMethod",)},
     "codecarbon._version": {},
-    "codecarbon.emissions_tracker": {_OURS: (*_TRACKERS, "TaskEmissionsTracker", "track_task_emissions")},
+    "codecarbon.emissions_tracker": {
+        _OURS: (*_TRACKERS, "TaskEmissionsTracker", "track_task_emissions"),
+        f"{_OURS}.parameters": ("NOT_GIVEN",),
+    },
     "codecarbon.output": {
         f"{_OURS}.data": _DATA,
         f"{_OURS}.outputs": (*_BASE, *_FILES, *_LOGGERS, *_HTTP, "PrometheusOutput", "LogfireOutput", "BoAmpsOutput"),
@@ -63,7 +66,9 @@ _MODULES: dict[str, dict[str, Sequence[str]]] = {
     "codecarbon.external.logger": {f"{_OURS}.stand_in": ("logger", "set_logger_format", "set_logger_level")},
 }
 # what has another name here
-_NAMED_OTHERWISE = {"codecarbon.emissions_tracker": {"BaseEmissionsTracker": "EmissionsTracker"}}
+_NAMED_OTHERWISE = {
+    "codecarbon.emissions_tracker": {"BaseEmissionsTracker": "EmissionsTracker", "_sentinel": "NOT_GIVEN"}
+}
 
 
 logger = logging.getLogger("carbonwatch")
