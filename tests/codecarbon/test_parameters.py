@@ -104,13 +104,14 @@ def test_a_project_may_be_a_number() -> None:
 
 
 def test_gpus_are_told_by_a_number_a_list_or_its_text() -> None:
-    given: list[Any] = [0, "0, 1", "['0', '1']", [0, "GPU-1"], [], "all"]
+    given: list[Any] = [0, "0, 1", "['0', '1']", [0, "GPU-1"], [], [None], "all"]
 
     assert [settings(gpu_ids=ids).gpus for ids in given] == [
         ("0",),
         ("0", "1"),
         ("0", "1"),
         ("0", "GPU-1"),
+        (),
         (),
         (),
     ]

@@ -80,6 +80,32 @@ def test_it_goes_before_a_codecarbon_that_is_installed_even_imported_already(tmp
     assert run("import codecarbon; print(codecarbon.__version__)", before) == "the real one\n3.3.2"
 
 
+PROGRAM = """
+import multiprocessing
+from codecarbon import OfflineEmissionsTracker
+
+def work(method):
+    import codecarbon, codecarbon.output
+    with OfflineEmissionsTracker(country_iso_code="FRA", save_to_file=False) as tracker:
+        return method, codecarbon.__doc__, type(tracker).__module__
+
+if __name__ == "__main__":
+    for method in ("spawn", "forkserver"):
+        with multiprocessing.get_context(method).Pool(1) as pool:
+            print(*pool.map(work, [method])[0])
+"""
+
+
+def test_processes_that_a_program_starts_afresh_have_it_too(tmp_path: Path) -> None:
+    """Their main module is imported anew, without what went before the program."""
+    (tmp_path / "program.py").write_text(PROGRAM)
+    code = f"import runpy; runpy.run_path({str(tmp_path / 'program.py')!r}, run_name='__main__')"
+
+    assert run(code).splitlines() == [
+        f"{method} carbonwatch in CodeCarbon's place. carbonwatch.codecarbon" for method in ("spawn", "forkserver")
+    ]
+
+
 def test_installing_it_again_changes_nothing() -> None:
     code = "carbonwatch.install_as_codecarbon(); print(sum(type(f).__name__ == '_Finder' for f in sys.meta_path))"
 

@@ -232,7 +232,7 @@ def _gpus(ids: Any) -> Any:
     if isinstance(ids, int):
         return (str(ids),)
     if not isinstance(ids, str):
-        return tuple(str(one) for one in ids)  # numbers of numpy's, too
+        return tuple(str(one) for one in ids if one is not None)  # numbers of numpy's; None is torch's for a CPU
     plain = "".join(sign for sign in ids if sign.isalnum() or sign in "-,")
     return () if plain == "all" else plain
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec
@@ -17,6 +18,7 @@ _METADATA = f"Metadata-Version: 2.1\nName: codecarbon\nVersion: {VERSION}\nSumma
 
 _OURS = "carbonwatch.codecarbon"
 _FILE = __file__
+_FOR_CHILDREN = os.path.join(os.path.dirname(__file__), "for_children")
 _TRACKERS = ("EmissionsTracker", "OfflineEmissionsTracker", "track_emissions")
 _DATA = ("EmissionsData", "TaskEmissionsData")
 _BASE = ("BaseOutput", "OutputMethod")
@@ -115,15 +117,17 @@ def set_logger_format(custom_preamble: str = "") -> None:
 
 
 def install_as_codecarbon() -> None:
-    """From now on `import codecarbon` gives carbonwatch in this process, whether the real one is installed or not.
+    """From now on `import codecarbon` gives carbonwatch, whether the real one is installed or not.
 
-    Call it before whatever imports codecarbon; names that were imported from the real one before stay what they are.
+    So it does in the processes that multiprocessing and joblib start, forked or afresh. Call it before whatever imports codecarbon; names that were imported from the real one before stay what they are.
     """
     if any(isinstance(finder, _Finder) for finder in sys.meta_path):
         return
     for name in [name for name in sys.modules if name.partition(".")[0] == "codecarbon"]:
         del sys.modules[name]
     sys.meta_path.insert(0, _Finder())
+    if _FOR_CHILDREN not in sys.path:
+        sys.path.insert(1, _FOR_CHILDREN)  # not before the program's own folder, which it may look for
     _share_logger()
 
 
