@@ -119,7 +119,8 @@ def set_logger_format(custom_preamble: str = "") -> None:
 def install_as_codecarbon() -> None:
     """From now on `import codecarbon` gives carbonwatch, whether the real one is installed or not.
 
-    So it does in the processes that multiprocessing and joblib start, forked or afresh. Call it before whatever imports codecarbon; names that were imported from the real one before stay what they are.
+    So it does in the processes that multiprocessing and joblib start, forked or afresh. Call it before whatever
+    imports codecarbon; names that were imported from the real one before stay what they are.
     """
     if any(isinstance(finder, _Finder) for finder in sys.meta_path):
         return

@@ -3,6 +3,8 @@
 The folder above this one is on that path after `install_as_codecarbon()`.
 """
 
+from __future__ import annotations
+
 import importlib
 import sys
 
