@@ -81,12 +81,12 @@ def test_hardware_is_what_is_metered() -> None:
     bench = Bench(tracking_mode="process")
     bench.tracker.start()
     bench.work(10.0)
-    cpu, ram = bench.tracker._hardware
+    ram, cpu = bench.tracker._hardware
 
     assert (type(cpu), type(ram)) == (CPU, RAM)
     assert (cpu._mode, cpu._tracking_mode, cpu.total_power().W) == (MODE_CPU_LOAD, "process", pytest.approx(15.0))
     assert ram.machine_memory_GB == bench.tracker.get_detected_hardware()["ram_total_size"]
-    assert bench.tracker._conf["hardware"] == [cpu.description(), ram.description()]
+    assert bench.tracker._conf["hardware"] == [ram.description(), cpu.description()]
 
 
 def test_every_parameter_has_its_value_of_its_type(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from carbonwatch.codecarbon.units import Power
-from carbonwatch.model import COMPONENTS, Component, Domain
+from carbonwatch.model import Component, Domain
 
 MODE_CPU_LOAD = "cpu_load"  # of a model by load
 _MODE_RAPL = "intel_rapl"
@@ -63,14 +63,15 @@ class AppleSiliconChip(BaseHardware):
     """Never given: what Apple's meters count is a CPU and a GPU here as everywhere."""
 
 
+# in their order
 _KINDS: dict[Component, type[BaseHardware]] = {"ram": RAM, "cpu": CPU, "gpu": GPU}
 
 
 def found(domains: Iterable[Domain], power_w: Callable[[Component], float], tracking_mode: str) -> list[BaseHardware]:
     """One for each kind of component that is metered."""
     metered = tuple(domains)
-    known = ((name, [domain for domain in metered if domain.component == name]) for name in COMPONENTS)
-    return [_KINDS[name](own, _of(power_w, name), tracking_mode) for name, own in known if own and name in _KINDS]
+    known = ((name, [domain for domain in metered if domain.component == name]) for name in _KINDS)
+    return [_KINDS[name](own, _of(power_w, name), tracking_mode) for name, own in known if own]
 
 
 def _of(power_w: Callable[[Component], float], component: Component) -> Callable[[], float]:
