@@ -1,9 +1,9 @@
 """Keep the runs of an emissions.csv, CodeCarbon's or ours.
 
-It may be a file of tasks, and one that a spreadsheet has saved, with semicolons.
-A row's figures are assumed unless the file says how good they are. Importing a
-file again adds what is new; of a run with several rows the longest counts. Rows
-that can't be a run are told and left out; the exit code is 1 then.
+A file of tasks will do, and what a spreadsheet saved, with semicolons. A row's
+figures are assumed unless the file says how good they are. Importing a file
+again adds what is new; of a run with several rows the longest counts. Rows that
+can't be a run are told and left out, and the exit code is 1.
 
 Examples:
   carbonwatch import emissions.csv

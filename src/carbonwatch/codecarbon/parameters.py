@@ -49,8 +49,8 @@ _WITHOUT_EFFECT = {
     "logger_preamble": "log lines carry the logger's name",
     "rapl_include_dram": "memory is always counted, as a component of its own",
 }
-# where CodeCarbon has figures by region; anywhere else it never looks at one
-_COUNTRIES_WITH_REGIONS = ("US", "CA", "CN")
+# where a region that it does not know is an error to CodeCarbon; elsewhere it takes the country's mean without a word
+_COUNTRIES_OF_REGIONS = ("US", "CA")
 # values that turn a parameter off: not worth a word
 _OFF = (None, False, "", "False", "false", "0")
 _OUTPUT_METHODS = ("csv", "api", "logger", "prometheus", "logfire", "boamps")
@@ -216,7 +216,7 @@ def _is_region_without_figure(ours: Mapping[str, Any]) -> bool:
     from carbonwatch import location
 
     country = location.country_code(str(ours.get("country") or ""))
-    if country is None or country in _COUNTRIES_WITH_REGIONS:
+    if country is None or country in _COUNTRIES_OF_REGIONS:
         return False
     return location.region_code(str(ours["region"]), country) is None
 
