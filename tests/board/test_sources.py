@@ -53,8 +53,11 @@ def test_lines_that_are_no_runs_are_left_out_and_counted() -> None:
             assert opened.count() == 1
 
     told = "csv, line 3: duration is 'long', which is no number, so it is left out. Correct the line, or delete it."
-    assert (first["rows"], first["failure"]) == (2, f"1 line is left out. 1.{told}")
-    assert (second["rows"], second["failure"]) == (3, f"2 lines are left out. The first of them: 2.{told}")
+    assert (first["rows"], first["failure"]) == (2, f"2 rows of 1.csv, 1 of them left out. 1.{told}")
+    assert (second["rows"], second["failure"]) == (
+        3,
+        f"3 rows of 2.csv, 2 of them left out. The first of them: 2.{told}",
+    )
 
 
 def test_what_it_made_of_files_goes_with_it(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ STORE = "store"
 class _File:
     """A file of runs, and how far it has been read."""
 
+    title: str
     taken: Taken
     reading: bool = True
     failure: str = ""
@@ -30,10 +31,11 @@ class _File:
     @property
     def doubt(self) -> str:
         """Why not all of it is shown; "" where it is."""
-        if self.failure or not self.taken.left_out:
+        rows, left_out = self.taken.rows, self.taken.left_out
+        if self.failure or not left_out:
             return self.failure
-        lines = "1 line is" if self.taken.left_out == 1 else f"{self.taken.left_out:,} lines are"
-        return f"{lines} left out. {'The first of them: ' if self.taken.left_out > 1 else ''}{self.taken.faults[0]}"
+        first = "The first of them: " if left_out > 1 else ""
+        return f"{rows:,} rows of {self.title}, {left_out:,} of them left out. {first}{self.taken.faults[0]}"
 
 
 class Sources:
@@ -71,7 +73,7 @@ class Sources:
             name = str(len(self._files) + 1)
             path = os.path.join(self._folder.name, f"{name}.db")
             progress = _kept(content, path, title, self._at_once)
-            file = self._files[name] = _File(next(progress))
+            file = self._files[name] = _File(title, next(progress))
             self._stores[name] = (title, path)
             thread = threading.Thread(target=self._read, args=(file, progress), daemon=True)
             self._threads.append(thread)
