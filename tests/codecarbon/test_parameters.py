@@ -136,9 +136,9 @@ def test_a_region_where_codecarbon_looks_at_none_is_said_once_and_the_country_s_
     caplog: pytest.LogCaptureFixture, country: str, region: str
 ) -> None:
     runs = []
-    for parameters in ({"region": region}, {"region": region}, {}):
+    for given in ({"region": region}, {"region": region}, {}):
         bench = Bench(
-            OfflineEmissionsTracker, country_iso_code=country, force_carbon_intensity_g_co2e_kwh=None, **parameters
+            OfflineEmissionsTracker, country_iso_code=country, force_carbon_intensity_g_co2e_kwh=None, **given
         )
         with bench.tracker:
             bench.work(10.0)

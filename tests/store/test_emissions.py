@@ -146,6 +146,14 @@ def test_what_a_german_spreadsheet_saved_reads_the_same(stamp: str) -> None:
     assert (found.id, found.energy_j, found.emissions_g) == (run().id, run().energy_j, run().emissions_g)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+def test_words_are_read_in_the_encodings_that_spreadsheets_write(encoding: str) -> None:
+    [found] = read(table({**ROW, "project_name": "Prüfung"}).decode().encode(encoding))
+
+    assert isinstance(found, Run)
+    assert found.project == "Prüfung"
+
+
 def test_tasks_of_a_run_are_one_run_that_says_that_it_has_no_more() -> None:
     tasks = [
         {"task_name": "load", **ROW, "timestamp": "2026-11-25T09:01:40"},
@@ -289,7 +297,9 @@ def test_a_run_that_was_written_as_it_grew_counts_once(tmp_path: Path) -> None:
     with Store(str(tmp_path / "runs.db")) as store:
         found = {listed.run.id: listed.emissions_g for listed in store.runs()}
     assert found == {"run-1": pytest.approx(2.0), "run-2": pytest.approx(1.0)}
-    assert [taken[:4] for taken in first] == [(1, 1, 0, 0), (2, 1, 0, 0), (3, 1, 0, 0), (4, 2, 0, 0)] + [(5, 2, 0, 1)] * 2
+    assert [taken[:4] for taken in first] == [(1, 1, 0, 0), (2, 1, 0, 0), (3, 1, 0, 0), (4, 2, 0, 0)] + [
+        (5, 2, 0, 1)
+    ] * 2
     assert [taken[:4] for taken in second] == [(5, 0, 2, 1)]
     assert ["line 6: pue is 0" in str(fault) for fault in second[0].faults] == [True]
 

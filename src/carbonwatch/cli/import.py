@@ -49,7 +49,6 @@ def main(args: argparse.Namespace) -> int:
 
 def _import(path: str, project: str | None, kept: Journal) -> Taken:
     """What became of a file. Raises NoRun where it is none of runs."""
-    taken = Taken()
     try:
         with open(path, "rb") as file:
             lines = _lines(file) if file.seekable() else None
@@ -57,10 +56,11 @@ def _import(path: str, project: str | None, kept: Journal) -> Taken:
             if lines is not None:  # of a pipe the end is not known
                 what = f"Importing {_terminal.printable(os.path.basename(path))}"
                 found = _terminal.progress(found, lines, what)
-            for taken in emissions.keep(found, kept):
-                pass
+            *_, taken = emissions.keep(found, kept)
     except OSError as error:
-        raise NoRun(f"{path} can't be read ({error.strerror}), so nothing of it was imported. Check its name.") from error
+        raise NoRun(
+            f"{path} can't be read ({error.strerror}), so nothing of it was imported. Check its name."
+        ) from error
     return taken
 
 

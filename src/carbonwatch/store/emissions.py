@@ -1,4 +1,4 @@
-"""Reads an emissions.csv as runs: CodeCarbon's since 1.0 and ours, their files of tasks, and what a spreadsheet made of them.
+"""Reads an emissions.csv as runs: CodeCarbon's since 1.0 and ours, files of tasks, and what spreadsheets made of them.
 
 What a row does not say is not made up. Its figures are *assumed* unless the file tells their quality, the interval is
 as wide as CodeCarbon's rules err unless the file tells another, and whose energy it was is only known where our
@@ -8,7 +8,6 @@ columns say so. A row that can't be a run is told with its line, and takes none 
 from __future__ import annotations
 
 import csv
-import io
 import math
 import os
 import uuid
@@ -104,8 +103,8 @@ def runs(file: IO[bytes], title: str) -> Iterator[Run | NoRun]:
 
     Raises NoRun where the whole file has none.
     """
-    lines = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
-    first = lines.readline()
+    lines = _lines(file)
+    first = next(lines, "").removeprefix("\ufeff")
     separator = max(_SEPARATORS, key=first.count)
     reader = csv.reader(chain([first], lines), delimiter=separator)
     columns = _columns(reader, title)
@@ -113,6 +112,15 @@ def runs(file: IO[bytes], title: str) -> Iterator[Run | NoRun]:
     numbers = [i for i, name in enumerate(columns) if name in _NUMBERS] if separator != "," else []
     found = (_run_or_reason(cells, columns, numbers, title, reader.line_num) for cells in _rows(reader))
     return _joined(found) if _TASK in columns else found
+
+
+def _lines(file: IO[bytes]) -> Iterator[str]:
+    """Lines of text: UTF-8, or what Windows' spreadsheets write instead."""
+    for line in file:
+        try:
+            yield line.decode()
+        except UnicodeDecodeError:
+            yield line.decode("cp1252", errors="replace")
 
 
 def _columns(reader: Iterator[list[str]], title: str) -> list[str]:
@@ -130,7 +138,7 @@ def _columns(reader: Iterator[list[str]], title: str) -> list[str]:
 
 
 def _rows(reader: Iterator[list[str]]) -> Iterator[list[str] | csv.Error]:
-    """The cells of each row, or why they can't be told; lines without anything are none."""
+    """The cells of each row, or why they can't be told; a line without anything is none."""
     while True:
         try:
             cells = next(reader, None)
@@ -139,7 +147,7 @@ def _rows(reader: Iterator[list[str]]) -> Iterator[list[str] | csv.Error]:
             continue
         if cells is None:
             return
-        if cells:
+        if any(cells):
             yield cells
 
 
