@@ -136,10 +136,9 @@ def test_a_region_where_codecarbon_looks_at_none_is_said_once_and_the_country_s_
     caplog: pytest.LogCaptureFixture, country: str, region: str
 ) -> None:
     runs = []
-    for given in ({"region": region}, {"region": region}, {}):
-        bench = Bench(
-            OfflineEmissionsTracker, country_iso_code=country, force_carbon_intensity_g_co2e_kwh=None, **given
-        )
+    mean: dict[str, Any] = {"country_iso_code": country, "force_carbon_intensity_g_co2e_kwh": None}
+    for given in ({**mean, "region": region}, {**mean, "region": region}, mean):
+        bench = Bench(OfflineEmissionsTracker, **given)
         with bench.tracker:
             bench.work(10.0)
         runs.append(bench.tracker.run)

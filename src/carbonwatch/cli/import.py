@@ -58,9 +58,7 @@ def _import(path: str, project: str | None, kept: Journal) -> Taken:
                 found = _terminal.progress(found, lines, what)
             *_, taken = emissions.keep(found, kept)
     except OSError as error:
-        raise NoRun(
-            f"{path} can't be read ({error.strerror}), so nothing of it was imported. Check its name."
-        ) from error
+        raise NoRun(f"{path} can't be read ({error.strerror}), so its runs are not here. Check its name.") from error
     return taken
 
 

@@ -52,7 +52,7 @@ class EmissionsTracker:
         self._meters = meters
         self._open: list[tuple[str, Task]] = []
         self._begun = 0  # tasks
-        # tasks that have ended: all where handlers are told of them or the end may price them anew, else those unwritten
+        # tasks that have ended: all, where handlers are told of them or their prices may change; else those unwritten
         self._ended: list[tuple[Task, TaskEmissionsData]] = []
         self._written = 0  # of them
 
