@@ -200,6 +200,14 @@ def test_our_own_rows_come_back_with_their_qualities_and_shares(
     assert {d.quality for d in found.domains} == {d.quality for d in before.domains}
 
 
+@pytest.mark.parametrize("name", ["-1", "=cmd()", "'quoted'", "@ home", "it's", "'", "", 'a,b"c'])
+def test_a_name_comes_back_as_it_was(name: str) -> None:
+    [found] = read(written(examples.a_run(examples.entry(examples.usage(examples.GPU, 5.0)), project=name)))
+
+    assert isinstance(found, Run)
+    assert found.project == (name or "unnamed")
+
+
 def test_energy_whose_interval_is_told_is_no_more_certain_than_its_quality() -> None:
     known = {"emissions_low": "0.0009", "emissions_high": "0.0014"}
     measured = run(**known, cpu_quality="measured", ram_quality="measured")

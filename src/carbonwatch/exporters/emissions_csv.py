@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from carbonwatch import tables, units
 from carbonwatch.exporters import _files
-from carbonwatch.model import COMPONENTS, Component, Domain, Part, Run
+from carbonwatch.model import COMPONENTS, Component, Domain, Part, Place, Run
 from carbonwatch.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -232,16 +232,26 @@ def _place(run: Run) -> dict[str, object]:
     """Where it ran, by name; never its coordinates. What a kWh emitted there, or was taken to, is told in _ours()."""
     known = tables.row("countries", run.place.country) if run.place.country else None
     country = known or _SOMEWHERE
-    state = tables.row("subnational", run.place.subdivision) if run.place.subdivision else None
     provider, _, region = (run.place.cloud or "").partition("/")
     return {
         "country_name": country["name"],
         "country_iso_code": country["iso3"],
-        "region": state["name"] if state else run.place.subdivision or "",
+        "region": _region(run.place, country["name"]),
         "cloud_provider": provider,
         "cloud_region": region,
         "on_cloud": "Y" if provider else "N",
     }
+
+
+def _region(place: Place, country: str) -> str:
+    """The state or grid zone; without one all of the country, as far as the place was looked for and not given.
+
+    CodeCarbon writes a region wherever it has looked for the place itself, and none where only a country was given.
+    """
+    if place.subdivision:
+        state = tables.row("subnational", place.subdivision)
+        return state["name"] if state else place.subdivision
+    return "" if place.cloud or place.evidence.startswith("setting ") else country
 
 
 def _machine(run: Run) -> dict[str, object]:

@@ -176,7 +176,7 @@ def run(row: Row, title: str, line: int = 0) -> Run:
     where = f"{os.path.basename(title)}, line {line}" if line else title
     return Run(
         id=_id(row),
-        project=row["project_name"] or "unnamed",
+        project=_word(row["project_name"]) or "unnamed",
         scope=_scope(row),
         state=cast(State, row["state"]) if row.get("state") in _STATES else "finished",
         started_ns=started_ns,
@@ -254,7 +254,7 @@ def _entries(row: Row, started_ns: int, duration_s: float, pue: float, origin: s
         quality = _quality(row, component)
         domain = _domain(component, quality, origin, error or _error(quality))
         usage = _usage(domain, units.joules(kwh) / pue, _scope(row), parts)
-        yield Entry(row.get(_TASK, ""), started_ns, duration_s, usage, intensity)
+        yield Entry(_word(row.get(_TASK, "")), started_ns, duration_s, usage, intensity)
 
 
 def _energies_kwh(row: Row) -> dict[Component, float]:
@@ -387,6 +387,11 @@ def _count(text: str) -> str | float:
 def _origin(version: str) -> str:
     """Who wrote the row."""
     return version if version.startswith("carbonwatch") else f"CodeCarbon {version}".strip()
+
+
+def _word(text: str) -> str:
+    """Without the sign that our exporter puts before what a spreadsheet would take for a formula."""
+    return text[1:] if text[:1] == "'" and text[1:].lstrip()[:1] in ("=", "+", "-", "@") else text
 
 
 def _number(row: Row, name: str, default: float | None = None) -> float:
