@@ -304,7 +304,7 @@ def test_numbers_that_are_not_known_are_nan_so_that_no_program_breaks_on_them() 
     data = bench.tracker.final_emissions_data
 
     assert math.isnan(data.gpu_energy)
-    assert f"{data.gpu_energy:.3f} {data.region}" == "nan "
+    assert f"{data.gpu_energy:.3f} {data.gpu_model}" == "nan "
     assert (data.longitude, json.loads(data.toJSON())["gpu_energy"]) == (None, None)
 
 
