@@ -96,6 +96,8 @@ class Following:
         self._living: Mapping[int, Process] = {}
         self._path_procfs = path_procfs
         self._said: set[str] = set()
+        if not self._sees_all():
+            log.info("only this user's processes are seen on GPUs: own shares are too large where others work there")
 
     @property
     def facts(self) -> Mapping[str, Any]:
