@@ -222,11 +222,11 @@ def test_a_card_that_is_opened_during_the_run_counts_from_then_on(machine: Machi
 def test_another_that_was_not_seen_before_used_no_more_than_the_time_since_the_last_look(machine: Machine) -> None:
     machine.follow()
     machine.open(OTHER, AMD, 2, gfx=1.0)
-    for _ in range(6):  # others are looked for every 5 s
+    for _ in range(11):  # others are looked for every 10 s
         machine.advance(1)
         machine.read()
 
-    assert machine.counted(AMD_ID) == Work(0.0, 2.0, 6.0, 0.0)
+    assert machine.counted(AMD_ID) == Work(0.0, 2.0, 11.0, 0.0)
 
 
 def test_a_client_that_ended_keeps_what_it_was_last_seen_with_and_its_number_may_come_back(machine: Machine) -> None:
@@ -240,13 +240,13 @@ def test_a_client_that_ended_keeps_what_it_was_last_seen_with_and_its_number_may
     del machine.openings[ARC, 1]
     machine.advance(1)
     ended = machine.counted(ARC_ID)
-    machine.advance(5)
+    machine.advance(8)
     machine.read()
     machine.open(OURS, ARC, 1, ccs=0.25)
     machine.advance(1)
 
     assert ended == Work(0.5, 0.5, 2.0, 0.0)
-    assert machine.counted(ARC_ID) == Work(0.75, 0.75, 8.0, 0.0)
+    assert machine.counted(ARC_ID) == Work(0.75, 0.75, 11.0, 0.0)
 
 
 def test_a_count_that_is_less_for_a_while_is_waited_for(machine: Machine) -> None:

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 # by driver: the sensor that meters its cards, whose domains are called after it and the place on the bus
 _SENSORS = {"amdgpu": "amdsmi", "i915": "intel_gpu", "xe": "intel_gpu"}
 _DEVICES = "/dev/dri/"
-_WALK_NS = 5 * NS_PER_S  # between looks at every process of the machine, for who has a card open
+_WALK_NS = 10 * NS_PER_S  # between looks at every process of the machine, for who has a card open
 _BUSY = 0.1  # a screen that is drawn now and then takes less
 
 Look = Callable[[Mapping[int, Process]], Mapping[int, Process]]
