@@ -54,7 +54,7 @@ class Client(NamedTuple):
     bus: str
     number: int
     engine_s: float
-    cycles: float = 0.0
+    cycles: int = 0
     clock: int = 0
 
 
@@ -327,11 +327,11 @@ def _moment(card: Card, seen: Mapping[str, Mapping[int, float]], queues: Mapping
     return Moment(_added(seen.get(bus, {}) for bus in card.buses), queued, load)
 
 
-def _by_engine(values: Mapping[str, str], kind: str) -> float:
+def _by_engine(values: Mapping[str, str], kind: str) -> int:
     """What all engines did; one of several of a kind is that part of it."""
     capacity = "engine-capacity-"
     names = (key.removeprefix(kind) for key in values if key.startswith(kind) and not key.startswith(capacity))
-    return sum(int(values[kind + name]) / int(values.get(capacity + name, "1")) for name in names)
+    return sum(int(values[kind + name]) // int(values.get(capacity + name, "1")) for name in names)
 
 
 def _added(parts_s: Iterable[Mapping[int, float]]) -> dict[int, float]:

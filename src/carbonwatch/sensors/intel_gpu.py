@@ -12,7 +12,8 @@ A driver that has the files (`i915` from Linux 6.2 on), or libze_loader.so.1 (pa
 
 ## How good it is
 
-±10 %, an assumption: Intel publishes no figure for the card's counter.
+±10 %, an assumption: Intel publishes no figure for the card's counter. Whose work a card does is told by the kernel, as
+engine time by process (docs/explanation/attribution.md).
 
 ## When it is missing
 
