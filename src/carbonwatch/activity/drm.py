@@ -113,7 +113,7 @@ class Following:
         seen, queues = self._clients.look(ns, self._living.keys()), self._kfd.look()
         for card in self._boards:
             use = self._uses[card.id]
-            use.look(ns, _moment(card, seen, queues), ours, self._are_foreign)
+            use.look(ns, moment(card, seen, queues), ours, self._are_foreign)
             if use.unknown and use.unknown not in self._said:
                 self._said.add(use.unknown)
                 log.warning("whose work %s does is not known: %s", card.id, use.unknown)
@@ -140,6 +140,7 @@ class Use:
     def __init__(self, units: int) -> None:
         self.work = Work(0.0, 0.0, 0.0)
         self.unknown = ""  # why nobody can tell
+        self.used_s: Mapping[int, float] = {}  # by process, since the look before
         self.others: set[int] = set()  # processes that were seen to work on it and are not the tree's
         self._units = units  # compute units that it has
         self._ns: int | None = None
@@ -148,21 +149,21 @@ class Use:
     def look(self, ns: int, now: Moment, ours: Set[int], are_foreign: Callable[[Set[int]], bool]) -> None:
         """Counts the time since the last look."""
         since_s = 0.0 if self._ns is None else (ns - self._ns) / 1e9
+        self.used_s, self.unknown = {}, ""
         try:
-            used_s = self._used_s(since_s, now, ours, are_foreign)
-            self.unknown = ""
-            self._count(since_s, used_s, now, ours)
+            self.used_s = self._used_s(since_s, now, ours, are_foreign)
+            self._count(since_s, now, ours)
         except Unavailable as error:
             self.unknown = error.reason
         self._ns, self._before = ns, now
 
-    def _count(self, since_s: float, used_s: Mapping[int, float], now: Moment, ours: Set[int]) -> None:
+    def _count(self, since_s: float, now: Moment, ours: Set[int]) -> None:
         # who came or left since the last look counts as there all the time
         present = self._before.holders | now.holders
-        self.others |= {pid for pid, seconds in used_s.items() if seconds > 0} - ours
-        own_s = sum(seconds for pid, seconds in used_s.items() if pid in ours)
+        self.others |= {pid for pid, seconds in self.used_s.items() if seconds > 0} - ours
+        own_s = sum(seconds for pid, seconds in self.used_s.items() if pid in ours)
         reserved_s = since_s if present and present <= ours else 0.0
-        self.work = self.work.plus(Work(own_s, sum(used_s.values()), since_s, reserved_s))
+        self.work = self.work.plus(Work(own_s, sum(self.used_s.values()), since_s, reserved_s))
 
     def _used_s(
         self, since_s: float, now: Moment, ours: Set[int], are_foreign: Callable[[Set[int]], bool]
@@ -179,10 +180,8 @@ class Use:
 
     def _computed_s(self, since_s: float, now: Moment, pids: Set[int], ours: Set[int]) -> Mapping[int, float]:
         """Seconds of the board through ROCm, by process."""
-        before, kept = (
-            self._before,
-            {pid: _mean(self._before.queues.get(pid, 0), now.queues.get(pid, 0)) for pid in pids},
-        )
+        before = self._before
+        kept = {pid: _mean(before.queues.get(pid, 0), now.queues.get(pid, 0)) for pid in pids}
         told = {pid: units for pid, units in kept.items() if units is not None}
         if self._units and len(told) == len(kept):
             return {pid: since_s * units / self._units for pid, units in told.items()}
@@ -300,6 +299,18 @@ def cards(path_sysfs: str) -> list[Card]:
     return list(found.values())
 
 
+def moment(card: Card, seen: Mapping[str, Mapping[int, float]], queues: Mapping[str, Queues]) -> Moment:
+    """A board now, with all of its GPUs."""
+    queued: dict[int, int | None] = {}
+    for each in (queues.get(bus, {}) for bus in card.buses):
+        for pid, units in each.items():
+            before = queued.get(pid, 0)
+            queued[pid] = None if before is None or units is None else before + units
+    percents = [int(told) for path in card.loads if (told := text(path)).isdecimal()]
+    load = sum(percents) / 100 if percents else None
+    return Moment(_added(seen.get(bus, {}) for bus in card.buses), queued, load)
+
+
 def _is_inside(device: str) -> bool:
     """Whether it is a part of the processor: on its own bus, or (AMD) with a voltage that boards have none of."""
     is_intels = os.path.basename(os.path.dirname(device)) != "amdgpu"
@@ -313,18 +324,6 @@ def _is_half(device: str) -> bool:
 def _hwmon(device: str, name: str) -> list[str]:
     folder = os.path.join(device, "hwmon")
     return [text(os.path.join(folder, chip, name)) for chip in _listed(folder)]
-
-
-def _moment(card: Card, seen: Mapping[str, Mapping[int, float]], queues: Mapping[str, Queues]) -> Moment:
-    """A board now, with all of its GPUs."""
-    queued: dict[int, int | None] = {}
-    for each in (queues.get(bus, {}) for bus in card.buses):
-        for pid, units in each.items():
-            before = queued.get(pid, 0)
-            queued[pid] = None if before is None or units is None else before + units
-    percents = [int(told) for path in card.loads if (told := text(path)).isdecimal()]
-    load = sum(percents) / 100 if percents else None
-    return Moment(_added(seen.get(bus, {}) for bus in card.buses), queued, load)
 
 
 def _by_engine(values: Mapping[str, str], kind: str) -> int:
