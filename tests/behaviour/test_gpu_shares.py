@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from carbonwatch.cli import top
 from carbonwatch.model import Run
 from carbonwatch.sampler import Sampler, open_sampler
 from carbonwatch.tracker import Tracker
@@ -101,3 +102,19 @@ def test_others_who_worked_are_noted_with_the_run(tmp_path: Path) -> None:
         machine.advance(1)
 
     assert f"Another process was on {ARC_ID} meanwhile; what they used is not this run's." in tracker.run.notes
+
+
+def test_the_live_view_names_who_works_on_both_gpus(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.queue(CHILD, GPU, 104)
+    machine.open(CHILD, ARC, 1, ccs=0.2)
+    machine.open(1, ARC, 2, rcs=0.6)
+    opened = open_sampler(machine.settings_here)
+    sampler = Sampler(opened.meters, opened.activities, clock=lambda: machine.ns, thread=False)
+    watching = top.Watching(machine.settings_here, sampler)
+    machine.advance(1)
+    frame = watching.frame()
+    watching.close()
+
+    assert {row.pid: round(row.gpu_nj / 1e9, 3) for row in frame.rows if row.gpu_nj} == {1: 90, CHILD: 330}
+    assert frame.machine_nj == 420 * 10**9
