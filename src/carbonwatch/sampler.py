@@ -48,7 +48,7 @@ _LONGEST_NS = 30 * NS_PER_S
 # ways to the same registers: the first that can be read is taken
 _ALTERNATIVES = (("rapl_perf", "rapl_powercap", "rapl_msr"),)
 # what tells who works on the GPUs of a sensor
-_WORKED_ON = {"nvml": "nvml", "amdsmi": "drm", "intel_gpu": "drm"}
+_WORKED_ON = {"nvml": "nvml", "amdsmi": "drm", "intel_gpu": "drm", "apple": "apple"}
 # what decides which meters are opened: trackers that agree on these share one sampler
 _MATTERS = (
     "sensors",

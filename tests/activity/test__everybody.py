@@ -1,15 +1,16 @@
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from carbonwatch.activity._everybody import ByProc, ByPsutil, Cards, Engines, Key, everybody, group_of
+from carbonwatch.activity._everybody import ByProc, ByPsutil, Cards, Engines, Key, MacCards, everybody, group_of
 from carbonwatch.nvidia import choose, open_nvml
 from tests.activity.drm_tree import AMD, Tree
 
@@ -203,3 +204,15 @@ def test_a_card_that_tells_nothing_names_nobody(nvml: FakeNvml) -> None:
     looking.close()
 
     assert found == {"nvml:GPU-a": {}}
+
+
+def test_who_used_a_mac_s_gpu_has_the_seconds_of_his_clients(iokit: Any) -> None:
+    clients = [iokit.fake_add(ctypes.c_uint64(n), f"pid {pid}, a".encode(), 1) for n, pid in ((1, 7), (2, 7), (3, 8))]
+    looking = MacCards(lambda: (iokit, iokit))
+    looking.look(0, 0)
+    for client, used_ns in zip(clients, (100_000_000, 200_000_000, 0), strict=True):
+        iokit.fake_time(client, 0, ctypes.c_int64(used_ns))
+    found = looking.look(S, 0)
+    looking.close()
+
+    assert found == {"apple:gpu": {7: pytest.approx(0.3)}}

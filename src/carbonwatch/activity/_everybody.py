@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from carbonwatch.activity import drm
+from carbonwatch.activity import apple, drm
 from carbonwatch.activity._kfd import Kfd
 from carbonwatch.activity.procfs import _content, _names
 from carbonwatch.errors import Unavailable
@@ -226,3 +226,18 @@ class Engines:
 
     def close(self) -> None:
         """Holds nothing open."""
+
+
+class MacCards:
+    """Who used the GPU of Apple's processor since the last look, in seconds of it. Raises Unavailable."""
+
+    def __init__(self, load: Callable[[], tuple[Any, Any]] | None = None) -> None:
+        self._clients = apple.open_clients(load)
+
+    def look(self, ns: int, _now_us: int, /) -> dict[str, dict[int, float]]:
+        """By process number."""
+        return {apple.GPU: {pid: seconds for pid, seconds in self._clients.look(ns).items() if seconds > 0}}
+
+    def close(self) -> None:
+        """Gives back what the registry holds."""
+        self._clients.close()

@@ -18,12 +18,12 @@ import os
 import select
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from carbonwatch import environment, idle, location, nvidia
-from carbonwatch.activity._everybody import Cards, Engines, OnCards, everybody
+from carbonwatch.activity._everybody import Cards, Engines, MacCards, OnCards, everybody
 from carbonwatch.cli import _options, _rows, _terminal, _until
 from carbonwatch.cli._rows import Accounts, Frame, Row
 from carbonwatch.errors import Unavailable
@@ -114,14 +114,21 @@ class Watching:
 
 
 def _cards(settings: Settings) -> list[OnCards]:
-    """Who works on GPUs, of NVIDIA's and of others."""
-    found: list[OnCards] = [Engines(settings)]
-    try:
-        nvml = nvidia.open_nvml(settings.path_procfs, os.environ)
-        found.append(Cards(nvml, nvidia.choose(nvml, settings.gpus, os.environ).boards))
-    except Unavailable:
-        pass
+    """Who works on GPUs, of whatever make."""
+    ways: list[Callable[[], OnCards]] = [lambda: Engines(settings), lambda: _nvidia(settings)]
+    ways += [MacCards] if sys.platform == "darwin" else []
+    found: list[OnCards] = []
+    for opened in ways:
+        try:
+            found.append(opened())
+        except Unavailable:
+            continue
     return found
+
+
+def _nvidia(settings: Settings) -> OnCards:
+    nvml = nvidia.open_nvml(settings.path_procfs, os.environ)
+    return Cards(nvml, nvidia.choose(nvml, settings.gpus, os.environ).boards)
 
 
 def rows_of(frame: Frame, by: str, most: int | None) -> list[Row]:
