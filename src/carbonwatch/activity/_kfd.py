@@ -20,9 +20,8 @@ class Kfd:
 
     def __init__(self, path_sysfs: str) -> None:
         self._folder = os.path.join(path_sysfs, "class", "kfd", "kfd")
-        self._bus_of: dict[
-            str, str
-        ] = {}  # by the driver's number of a GPU; partitions of one have numbers of their own
+        # by the driver's number of a GPU; partitions of one have numbers of their own
+        self._bus_of: dict[str, str] = {}
         self.units: dict[str, int] = {}  # compute units by place on the bus
         for node in _names(os.path.join(self._folder, "topology", "nodes")):
             self._add(os.path.join(self._folder, "topology", "nodes", node))

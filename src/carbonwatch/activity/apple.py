@@ -9,7 +9,6 @@ between, the last known use goes on.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -18,8 +17,6 @@ from carbonwatch.activity.procfs import Process
 from carbonwatch.errors import Unavailable
 from carbonwatch.model import Work
 from carbonwatch.settings import Settings
-
-log = logging.getLogger(__name__)
 
 GPU = "apple:gpu"  # as the sensor calls it
 

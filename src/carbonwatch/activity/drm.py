@@ -281,7 +281,7 @@ def client(told: str) -> Client | None:
 
 
 def cards(path_sysfs: str) -> list[Card]:
-    """Boards of these drivers, in the order of the bus; graphics inside a processor are metered with it."""
+    """Boards of these drivers, each one's in the order of the bus; graphics inside a processor are metered with it."""
     found: dict[str, Card] = {}
     board = ""
     for driver in _SENSORS:

@@ -9,6 +9,7 @@ CPU in it. A board is metered whole, also where MIG instances share it. Only boa
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -339,7 +340,7 @@ def _periods_s(
             if count_mj is None or count_mj == shown_mj[board]:
                 continue
             if board in since_ns:
-                found[board] = max(_SHORTEST_S, round((clock() - since_ns[board]) / 1e9, 3))
+                found[board] = max(_SHORTEST_S, math.ceil((clock() - since_ns[board]) / 1e6) / 1e3)
             since_ns.setdefault(board, before_ns)
             shown_mj[board] = count_mj
     stuck = shown_mj.keys() - found.keys()
