@@ -112,7 +112,8 @@ def test_an_open_file_is_read_as_the_kernel_writes_it(text: str, found: Client |
 
 def test_boards_are_found_by_their_driver_and_graphics_inside_a_processor_is_none(tmp_path: Path) -> None:
     plant(tmp_path, "mi250")
-    for bus in ("0000:00:02.0", ARC, FLEX):
+    passed_through = "0000:00:06.0"  # to a virtual machine, whose bus is short
+    for bus in ("0000:00:02.0", passed_through, ARC, FLEX):
         (tmp_path / "bus" / "pci" / "drivers" / ("i915" if bus == FLEX else "xe") / bus).mkdir(parents=True)
     busy = tmp_path / "bus" / "pci" / "drivers" / "amdgpu" / TWIN / "gpu_busy_percent"
     busy.write_text("0\n")
@@ -121,6 +122,7 @@ def test_boards_are_found_by_their_driver_and_graphics_inside_a_processor_is_non
         Card(AMD_ID, (AMD, TWIN), (str(busy),)),
         Card("amdsmi:0000:63:00.0", ("0000:63:00.0",)),
         Card(FLEX_ID, (FLEX,)),
+        Card(f"intel_gpu:{passed_through}", (passed_through,)),
         Card(ARC_ID, (ARC,)),
     ]
 

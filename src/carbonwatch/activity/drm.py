@@ -312,9 +312,8 @@ def moment(card: Card, seen: Mapping[str, Mapping[int, float]], queues: Mapping[
 
 
 def _is_inside(device: str) -> bool:
-    """Whether it is a part of the processor: on its own bus, or (AMD) with a voltage that boards have none of."""
-    is_intels = os.path.basename(os.path.dirname(device)) != "amdgpu"
-    return os.path.basename(device).startswith("0000:00:") if is_intels else "vddnb" in _hwmon(device, "in1_label")
+    """Whether it is a part of the processor: of Intel's always at this place; of AMD's with a voltage of its own."""
+    return os.path.basename(device) == "0000:00:02.0" or "vddnb" in _hwmon(device, "in1_label")
 
 
 def _is_half(device: str) -> bool:
