@@ -53,6 +53,8 @@ _WITHOUT_EFFECT = {
     "rapl_include_dram": "memory is always counted, as a component of its own",
 }
 CONSOLE = "codecarbon"  # the handler that shows our lines where we stand in CodeCarbon's place
+# where a region that it does not know is an error to CodeCarbon; elsewhere it takes the country's mean without a word
+_COUNTRIES_OF_REGIONS = ("US", "CA")
 # values that turn a parameter off: not worth a word
 _OFF = (None, False, "", "False", "false", "0")
 NOT_GIVEN = None  # stands for a parameter that is not given
@@ -193,6 +195,13 @@ def _to_settings(given: Mapping[str, Any]) -> Settings:
     ours = {_SETTINGS[name]: value for name, value in given.items() if name in _SETTINGS}
     ours.update(_meanings(given))
     ours |= _file(given, is_written=ours.get("exporters") != ())
+    if _is_region_without_figure(ours):
+        region = ours.pop("region")
+        _say_once(
+            f"region {region}",
+            f"region is {region!r}, and the tables have no figure for a part of {ours['country']} that is called so: "
+            "the whole country's mean is taken, as CodeCarbon does there",
+        )
     defaults = {"project": "codecarbon", "scope": "machine", "exporters": ("emissions_csv",)}
     if "electricity_maps_token" in ours:  # there it turns the service on; here CARBONWATCH_GRID may choose another
         defaults["grid"] = ("electricity_maps",)
@@ -263,6 +272,17 @@ def tasks_folder(given: Mapping[str, Any], settings: Settings) -> str:
     """Where the tasks' file goes: beside the runs', but where their file's name leads elsewhere."""
     leads_elsewhere = bool(os.path.dirname(os.fspath(given.get("output_file") or "")))
     return os.path.abspath(given.get("output_dir") or os.curdir) if leads_elsewhere else settings.output_dir
+
+
+def _is_region_without_figure(ours: Mapping[str, Any]) -> bool:
+    if not ours.get("region") or "cloud" in ours:
+        return False
+    from carbonwatch import location
+
+    country = location.country_code(str(ours.get("country") or ""))
+    if country is None or country in _COUNTRIES_OF_REGIONS:
+        return False
+    return location.region_code(str(ours["region"]), country) is None
 
 
 def _cloud(given: Mapping[str, Any]) -> str:
