@@ -104,14 +104,16 @@ def test_every_parameter_has_its_value_of_its_type(monkeypatch: pytest.MonkeyPat
     }
 
 
-def test_a_parameter_may_be_set_until_the_run_begins() -> None:
-    bench = Bench()
+def test_a_parameter_may_be_set_until_the_run_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODECARBON_PROJECT_NAME", "of the environment")
+    bench = Bench(project_name="of the call")
     bench.tracker._set_from_conf("mine", "experiment_id")
     bench.tracker.start()
     bench.tracker._set_from_conf("too late", "experiment_id")
     bench.tracker.stop()
 
-    assert bench.tracker.final_emissions_data.experiment_id == "mine"
+    data = bench.tracker.final_emissions_data
+    assert (data.experiment_id, data.project_name) == ("mine", "of the call")
 
 
 def test_an_output_may_be_added_to_the_list_of_them() -> None:

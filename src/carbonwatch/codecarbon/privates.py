@@ -172,7 +172,8 @@ def _set_from_conf(tracker: EmissionsTracker) -> Callable[..., Any]:
         """Sets a parameter, as long as the run has not begun."""
         value = default if var is None else var
         if value is not None and not tracker._tracker.run.started_ns:
-            tracker._given = {**tracker._given, **parameters.given({name: value})}
+            parameters.refuse_unknown((name,))
+            tracker._given = {**tracker._given, name: value}
             tracker._prepare()
         return value
 
