@@ -38,7 +38,7 @@ _DEFAULTS: dict[str, Any] = {
     "save_to_prometheus": False,
     "wue": 0.0,
 }
-_NUMBERS = ("force_cpu_power", "force_ram_power", "force_carbon_intensity_g_co2e_kwh", "measure_power_secs")
+_NUMBERS = ("force_cpu_power", "force_ram_power", "force_carbon_intensity_g_co2e_kwh")
 
 
 class Task:
@@ -72,18 +72,8 @@ def look_up(tracker: EmissionsTracker, name: str) -> Any:
 
 def _parameter(tracker: EmissionsTracker, name: str) -> Any:
     """What was given, of the type that CodeCarbon makes of it, else its default."""
-    settings = tracker._tracker.settings
-    known = {
-        "project_name": settings.project,
-        "tracking_mode": settings.scope,
-        "measure_power_secs": settings.interval_s,
-        "experiment_id": parameters.experiment_id(tracker._given),
-        "output_handlers": tracker._outputs().listed,
-        "output_methods": parameters.methods(tracker._given),
-        "gpu_ids": list(settings.gpus) or None,
-    }
-    if name in known:
-        return known[name]
+    if name in _KNOWN:
+        return _KNOWN[name](tracker)
     default, value = _DEFAULTS.get(name), tracker._given.get(name)
     if value is None:
         return default
@@ -203,6 +193,15 @@ def _started_s(tracker: EmissionsTracker) -> float | None:
     return time.perf_counter() - run.duration_s if run.started_ns and run.state == "running" else None
 
 
+_KNOWN: dict[str, Callable[[EmissionsTracker], Any]] = {
+    "experiment_id": lambda tracker: parameters.experiment_id(tracker._given),
+    "gpu_ids": lambda tracker: list(tracker._tracker.settings.gpus) or None,
+    "measure_power_secs": lambda tracker: tracker._tracker.settings.interval_s,
+    "output_handlers": lambda tracker: tracker._outputs().listed,
+    "output_methods": lambda tracker: parameters.methods(tracker._given),
+    "project_name": lambda tracker: tracker._tracker.settings.project,
+    "tracking_mode": lambda tracker: tracker._tracker.settings.scope,
+}
 _FIGURES: dict[str, Callable[[EmissionsTracker], Any]] = {
     "_active_task": lambda tracker: tracker._open[-1][0] if tracker._open else None,
     "_cloud": _cloud,

@@ -84,10 +84,11 @@ class _Console(logging.StreamHandler[Any]):
         self.setLevel(logging.WARNING)
         self.setFormatter(logging.Formatter("[%(name)s %(levelname)s @ %(asctime)s] %(message)s", "%H:%M:%S"))
         self.set_name(parameters.CONSOLE)
+        self._found = self.stream
 
     def emit(self, record: logging.LogRecord) -> None:
-        if self.stream is sys.__stderr__:
-            self.stream = sys.stderr
+        if self.stream is self._found:  # else the program has set another
+            self.stream = self._found = sys.stderr
         super().emit(record)
 
 
