@@ -67,6 +67,17 @@ def test_started_again_after_its_end_it_measures_a_run_of_its_own() -> None:
     assert {row["run_id"] for row in rows()} == ids
 
 
+def test_started_again_it_writes_where_it_wrote(tmp_path: Path) -> None:
+    Path("there").mkdir()
+    bench = Bench(output_dir="there")
+    for _ in range(2):
+        with bench.tracker:
+            bench.work(1.0)
+        os.chdir(tmp_path)
+
+    assert len(rows(str(tmp_path / "work/there/emissions.csv"))) == 2
+
+
 def test_a_task_after_the_end_begins_a_run_too() -> None:
     bench = Bench()
     with bench.tracker:

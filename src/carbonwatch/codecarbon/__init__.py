@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from carbonwatch.codecarbon.outputs import Handlers
     from carbonwatch.model import Domain, Run, State
     from carbonwatch.sampler import Sampler
+    from carbonwatch.settings import Settings
     from carbonwatch.tracker import Task
     from carbonwatch.windows import Window
 
@@ -51,14 +52,15 @@ class EmissionsTracker:
         self._outcome: State = "finished"
         self._prepare()
 
-    def _prepare(self) -> None:
-        """Makes ready to measure a run: the first, or the next of a tracker that is started again."""
-        self._tracker = parameters.make_tracker(self._given, self._meters)
+    def _prepare(self, settings: Settings | None = None) -> None:
+        """Makes ready to measure a run: the first, or with the settings of the last the next."""
+        self._tracker = parameters.make_tracker(self._given, self._meters, settings)
         self._has_ended = False
         self._experiment_name = parameters.experiment_name(self._given)
         self._live_interval_s = parameters.live_interval_s(self._given)
         self._handlers = self._hand_to([*parameters.handlers(self._given), *self._own_output()])
-        self._tasks_folder = parameters.tasks_folder(self._given, self._tracker.settings)
+        if settings is None:
+            self._tasks_folder = parameters.tasks_folder(self._given, self._tracker.settings)
         self._open: list[tuple[str, Task]] = []
         self._begun = 0  # tasks
         # tasks that have ended: all, where handlers are told of them or their prices may change; else those unwritten
@@ -91,7 +93,7 @@ class EmissionsTracker:
         if self in _running:
             return
         if self._has_ended:
-            self._prepare()
+            self._prepare(self._tracker.settings)
         self._tracker.start()
         _running.add(self)
         if self._handlers and self._live_interval_s:

@@ -162,13 +162,13 @@ def _taken(found: Mapping[str, str], where: str) -> dict[str, str]:
     return {name: value for name, value in found.items() if name in parameters()}
 
 
-def make_tracker(given: Mapping[str, Any], meters: Sampler | None) -> Tracker:
-    """Our tracker for their parameters. A wrong value is named as they name it."""
+def make_tracker(given: Mapping[str, Any], meters: Sampler | None, settings: Settings | None = None) -> Tracker:
+    """Our tracker for their parameters, or for what was made of them. A wrong value is named as they name it."""
     from carbonwatch.errors import SettingsError
     from carbonwatch.tracker import Tracker
 
     try:
-        return Tracker(_to_settings(given), meters=meters, facts=_facts(given))
+        return Tracker(settings or _to_settings(given), meters=meters, facts=_facts(given))
     except SettingsError as error:
         told = _in_their_words(str(error), given)
         if told == str(error):
