@@ -14,6 +14,7 @@ import { RunPage } from '../shared/run.jsx'
 import { Series } from '../shared/series.jsx'
 import { Shell, show } from '../shared/shell.jsx'
 import { Table } from '../shared/table.jsx'
+import { Where } from '../shared/where.jsx'
 
 const A_PAGE = 50
 const MOST_COMPARED = 12
@@ -44,11 +45,12 @@ function wanted() {
   }
 }
 
-/** The answer to a question, asked anew when its words or the runs change; the former one until then. */
+/** The answer to a question, asked anew when its words or the runs change; the former one until then. null asks nothing. */
 function useAnswer(question, words) {
   const [answer, setAnswer] = useState(null)
   const key = JSON.stringify([question, words, edition.value])
   useEffect(() => {
+    if (!question) return undefined
     let isCurrent = true
     ask(question, words).then(
       found => {
@@ -181,12 +183,15 @@ function onDrop(read) {
 function Runs() {
   const words = wanted()
   const overview = useAnswer('overview', words)
+  // asked last: it takes longer than what is looked at first
+  const places = useAnswer(overview && 'places', words)
   return (
     <>
       <h1>Runs</h1>
       <Filters />
       {overview && <Overview of={overview} />}
       <List words={words} total={overview?.totals.runs} />
+      {places?.length > 0 && <Where places={places} />}
       {overview?.totals.runs > 0 && <Equivalents of={overview.equivalents} />}
       <OpenFile />
     </>
