@@ -383,7 +383,9 @@ def _leaderboard(values: Mapping[str, Any], path: str) -> Leaderboard | None:
         raise CarbonwatchError(f'better in {path} is {better!r}; it must be "more" or "less".')
     metric = _text(board, "metric", path)
     if not metric and "leaderboard" in values:
-        raise CarbonwatchError(f'The leaderboard in {path} has no metric. Write metric = "accuracy" under [leaderboard].')
+        raise CarbonwatchError(
+            f'The leaderboard in {path} has no metric. Write metric = "accuracy" under [leaderboard].'
+        )
     return Leaderboard(metric, better) if metric else None
 
 

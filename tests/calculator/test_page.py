@@ -123,7 +123,9 @@ def test_the_command_that_the_page_gives_is_the_same_calculation() -> None:
 def test_the_page_knows_what_electricity_is_made_of_as_the_library_does() -> None:
     places = ["FR", "US-CA", "gcp/europe-west1", "LI", ""]
     found = node(
-        """(c, table, codes) => codes.map(code => c.mixOf(table, table.places.find(p => p.code === code) ?? table.world))""",
+        """(c, table, codes) => codes
+          .map(code => table.places.find(place => place.code === code) ?? table.world)
+          .map(place => c.mixOf(table, place))""",
         places,
     )
 

@@ -169,7 +169,11 @@ def test_the_command_that_saves_the_estimate_keeps_what_the_page_shows(
     said = saves.locator("pre").inner_text()
     path = tmp_path / "runs.db"
     # as it is copied into a terminal
-    environ = {**os.environ, "CARBONWATCH_STORE": str(path), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environ = {
+        **os.environ,
+        "CARBONWATCH_STORE": str(path),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
     done = subprocess.run(["sh", "-c", said], env=environ, capture_output=True, text=True, timeout=PATIENCE_S)
     with Store(str(path)) as kept:
         run = kept.run(kept.runs()[0].run.id)

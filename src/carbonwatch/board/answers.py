@@ -111,7 +111,8 @@ def report(store: Store, words: Words) -> Answer:
 
 
 QUESTIONS: Mapping[str, Callable[[Store, Words], Answer]] = {
-    question.__name__: question for question in (runs, overview, projects, places, choices, elsewhere, run, power, report)
+    question.__name__: question
+    for question in (runs, overview, projects, places, choices, elsewhere, run, power, report)
 }
 
 

@@ -167,7 +167,8 @@ def _check_numbers(table: str, row: Mapping[str, str]) -> None:
 def _numbers(row: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for column, text in row.items():
         needed = column in ("g_per_kwh", "lifecycle_g_per_kwh", "direct_g_per_kwh", "lifecycle_median", "share")
-        if needed or column.endswith("_twh") or (text and ("g_per_kwh" in column or column.endswith(("_max", "_min", "pue")))):
+        needed = needed or column.endswith("_twh")
+        if needed or (text and ("g_per_kwh" in column or column.endswith(("_max", "_min", "pue")))):
             yield column, text
 
 

@@ -148,7 +148,7 @@ function Runs({ data, runs }) {
     {
       key: 'project',
       title: 'run',
-      wide: true,
+      kind: 'named',
       sort: run => run.project,
       cell: run => <><a href={run.page}><bdi>{plain(run.project, NAME_LENGTH)}</bdi></a><br /><small>{plain(run.id, 13)}</small></>,
     },
@@ -174,7 +174,7 @@ function Tags({ of, most = NAME_LENGTH }) {
 function Sets({ data, runs }) {
   const rows = all(data.sets).map(set => ({ ...set, runs: runs.filter(run => run.sets.includes(set.path)) }))
   const columns = [
-    { key: 'name', title: 'set', wide: true, sort: set => set.path, cell: set => <bdi>{plain(set.path, NAME_LENGTH)}</bdi> },
+    { key: 'name', title: 'set', kind: 'named', sort: set => set.path, cell: set => <bdi>{plain(set.path, NAME_LENGTH)}</bdi> },
     { key: 'n', title: 'runs', right: true, sort: set => set.runs.length, cell: set => set.runs.length },
     ...data.variables.map(variable => ({
       key: variable.key,
@@ -214,8 +214,8 @@ function Leaderboard({ data, runs }) {
     .map((run, i) => ({ ...run, place: i + 1 }))
   const columns = [
     { key: 'place', title: 'place', right: true, cell: run => run.place },
-    { key: 'project', title: 'run', wide: true, cell: run => <a href={run.page}><bdi>{plain(run.project, NAME_LENGTH)}</bdi></a> },
-    { key: 'set', title: 'set', wide: true, cell: run => <bdi>{plain(run.sets[0] ?? '', NAME_LENGTH)}</bdi> },
+    { key: 'project', title: 'run', kind: 'named', cell: run => <a href={run.page}><bdi>{plain(run.project, NAME_LENGTH)}</bdi></a> },
+    { key: 'set', title: 'set', kind: 'named', cell: run => <bdi>{plain(run.sets[0] ?? '', NAME_LENGTH)}</bdi> },
     { key: 'metric', title: name, right: true, cell: run => shortly(run.values[metric]) },
     { key: 'energy', title: 'energy, kWh', right: true, cell: run => shortly(run.values.energy_kwh) },
     { key: 'score', title: isMore ? `${name} per kWh` : `${name} × kWh`, right: true, cell: run => shortly(run.values[key]) },

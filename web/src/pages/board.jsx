@@ -1,7 +1,7 @@
 // The board: lists of runs, totals, projects, comparisons, a run's page; over the store and over files of runs.
 
 import { effect, signal } from '@preact/signals'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useMemo, useState } from 'preact/hooks'
 import { ask, send } from '../shared/ask.js'
 import { Bars } from '../shared/bars.jsx'
 import { Compare } from '../shared/compare.jsx'
@@ -183,8 +183,9 @@ function onDrop(read) {
 function Runs() {
   const words = wanted()
   const overview = useAnswer('overview', words)
-  // asked last: it takes longer than what is looked at first
-  const places = useAnswer(overview && 'places', words)
+  // asked when the totals of these words are there: it takes longer than what is looked at first
+  const settled = useMemo(() => overview && words, [overview])
+  const places = useAnswer(settled && 'places', settled)
   return (
     <>
       <h1>Runs</h1>
