@@ -78,6 +78,7 @@ class Model:
     name: str
     parts: tuple[Part, ...]
     made_kg: float
+    is_estimate: bool = False  # its power is published by nobody, and worked out
 
 
 def find(device: Device) -> Model:
@@ -129,10 +130,10 @@ def _tpu(name: str) -> Model | None:
     row = tables.row("tpu_tdp", f"TPU {_TPUS.get(wanted, wanted)}")
     if row is None:
         return None
-    board = _board(float(row["tdp_w"]))
-    if row["basis"] == "estimate":
+    board, is_estimate = _board(float(row["tdp_w"])), row["basis"] == "estimate"
+    if is_estimate:
         board = replace(board, error=_less_sure(board.error), unknown_error=_less_sure(board.unknown_error))
-    return Model("tpu", row["name"], (board,), _board_made_kg())
+    return Model("tpu", row["name"], (board,), _board_made_kg(), is_estimate)
 
 
 def _less_sure(error: tuple[float, float]) -> tuple[float, float]:
