@@ -21,6 +21,7 @@ FUELS: Mapping[str, str] = {
     "other_renewable": "other renewable",
 }
 LICENSE = "CC BY 4.0"
+Shares = Mapping[str, float]  # fuel -> its share
 
 _SOURCE = (
     "Ember; Energy Institute, Statistical Review of World Energy; with major processing by Our World in Data (edition "
@@ -35,7 +36,7 @@ class ElectricityMix:
     zone: str
     name: str
     year: int
-    shares: Mapping[str, float]
+    shares: Shares
     source: str
     license: str
 

@@ -202,7 +202,8 @@ function Runs() {
 function Filters() {
   const { words } = route.value
   const choices = useAnswer('choices', { source: source() }) ?? { projects: [], tags: [] }
-  const set = changes => go(route.value.path, { ...words, offset: '', ...changes }, { replace: true })
+  // by the address as it is then: typing comes late, and what was chosen meanwhile stays
+  const set = changes => go(route.value.path, { ...route.value.words, offset: '', ...changes }, { replace: true })
   const options = names => names.map(name => <option key={name} value={name}>{plain(name, 80)}</option>)
   return (
     <form class="fields" role="search" aria-label="Filter the runs" onSubmit={event => event.preventDefault()}>
