@@ -17,6 +17,7 @@ from carbonwatch.units import NS_PER_S
 _LIBRARY = "libnvidia-ml.so.1"
 # what shows a driver besides /proc/driver/nvidia, which sandboxes like gVisor leave out and WSL has not
 _SIGNS = ("/dev/nvidiactl", f"/usr/lib/wsl/lib/{_LIBRARY}")
+LEAVE_OUT = "Leave out the setting gpus."  # the remedy where boards are named on a machine that has none
 _RETRY_NS = NS_PER_S
 
 # Codes of NVML (nvmlReturn_t, nvml.h).

@@ -382,9 +382,11 @@ class Tracker:
 
     def _note_gpus(self) -> None:
         """That there is none, where it is sure."""
+        from carbonwatch.nvidia import LEAVE_OUT
+
         tried = [why for name, why in self._sampler.missing.items() if name in _GPU_SENSORS]
         metered = any(domain.component == "gpu" for domain in self._sampler.domains)
-        if tried and not metered and not any(why.remedy for why in tried):
+        if tried and not metered and all(why.remedy in ("", LEAVE_OUT) for why in tried):
             self._facts = {**self._facts, "gpu_count": 0}
 
     def _known_idle(self) -> Mapping[str, Idle]:

@@ -238,6 +238,20 @@ print(dataclasses.asdict(keeps.tasks[0])["task_name"], isinstance(keeps.tasks[0]
 """,
         "True BGD True True\ncodecarbon True\nonly True",
     ),
+    "a GPU is named wherever it runs": (
+        """
+from codecarbon import OfflineEmissionsTracker
+tracker = OfflineEmissionsTracker(country_iso_code="FRA", gpu_ids=[0], save_to_file=False, log_level="error")
+tracker.start_task("generate")
+sum(i * i for i in range(900_000))
+task = tracker.stop_task()
+tracker.stop()
+data = tracker.final_emissions_data
+parts = data.cpu_energy + data.gpu_energy + data.ram_energy
+print(task.gpu_energy >= 0, tracker._total_gpu_energy.kWh >= 0, abs(data.energy_consumed - parts) < 1e-9)
+""",
+        "True True True",
+    ),
     "variables in small letters": (
         """
 import os

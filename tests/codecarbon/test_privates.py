@@ -75,6 +75,7 @@ def test_tasks_go_by_their_names_with_what_each_used() -> None:
     assert [task.emissions_data.duration for task in found.values()] == [1.0, 2.0, 4.0, 0.0]
     assert found["train"].out().task_name == "train"
     assert bench.tracker._active_task == "open"
+    bench.tracker.stop()
 
 
 def test_hardware_is_what_is_metered() -> None:

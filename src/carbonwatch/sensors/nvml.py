@@ -17,7 +17,7 @@ from typing import Protocol
 
 from carbonwatch.errors import SensorUnavailable, Unavailable
 from carbonwatch.model import Component, Domain
-from carbonwatch.nvidia import MEMORY, MODULE, Board, Choice, Nvml, choose, open_nvml
+from carbonwatch.nvidia import LEAVE_OUT, MEMORY, MODULE, Board, Choice, Nvml, choose, open_nvml
 from carbonwatch.sensors._counter import WrappingCounter
 from carbonwatch.sensors._polled import Polled
 from carbonwatch.sensors._power import PowerIntegral
@@ -70,7 +70,7 @@ def detect(
     try:
         nvml = open_nvml(settings.path_procfs, environ)
     except Unavailable as error:
-        remedy = error.remedy or ("Leave out the setting gpus." if settings.gpus else "")
+        remedy = error.remedy or (LEAVE_OUT if settings.gpus else "")
         raise SensorUnavailable(error.reason, remedy) from error
     try:
         choice = choose(nvml, settings.gpus, environ)
