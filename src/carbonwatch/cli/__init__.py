@@ -21,7 +21,7 @@ GROUPS = {
     "Measure": ("run", "monitor", "top", "when"),
     "Look at it": ("report", "runs", "board", "calc", "compare", "appendix", "reprice", "ci"),
     "Find out why": ("doctor", "grant", "grid", "estimate", "calibrate", "powerlimit"),
-    "Come from CodeCarbon": ("import", "migrate"),
+    "Come from CodeCarbon": ("import", "migrate", "detect", "login", "config", "get-token", "test-api"),
 }
 
 _OVERVIEW = """\

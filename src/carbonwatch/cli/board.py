@@ -72,14 +72,15 @@ def carbonboard() -> int:
 def _serve(address: str, in_browser: bool, serve: Callable[[], None]) -> None:
     _terminal.say(f"The board is at {address}\nCtrl-C ends it.")
     if in_browser:
-        _open(address)
+        open_page(address)
     try:
         serve()
     except KeyboardInterrupt:
         _terminal.say("")
 
 
-def _open(address: str) -> None:
+def open_page(address: str) -> None:
+    """Opens a page in the user's browser, or says that there is none."""
     import webbrowser
 
     try:
