@@ -38,7 +38,8 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
     threads, sockets = found["cpu_count"], found["cpu_physical_count"]
     known = f", {sockets} processor{'s' if sockets != 1 else ''}" if sockets else ""
     yield f"CPU        {found['cpu_model'] or 'not known'}"
-    yield f"           {threads or 'not known'} thread{'s' if threads != 1 else ''}{known}"
+    count = f"{threads} thread{'s' if threads != 1 else ''}" if threads else "threads not known"
+    yield f"           {count}{known}"
     yield f"GPU        {found['gpu_model'] or 'none that can be read'}"
     if found["gpu_ids"]:
         yield f"           only {', '.join(map(str, found['gpu_ids']))}, as settings say"

@@ -83,9 +83,7 @@ class Api:
         names += " region provider ram_total_size tracking_mode"
         value = {**dict.fromkeys(names.split()), "experiment_id": experiment_id, "timestamp": _now()}
         answer = _http.post(f"{self.endpoint}/runs", value, {"x-api-token": api_key})
-        if not isinstance(answer, dict) or not answer.get("id"):
-            raise self._other()
-        return str(answer["id"])
+        return self._named(answer).id
 
     @property
     def _host(self) -> str:

@@ -16,13 +16,16 @@ def write(path: str, values: Mapping[str, str]) -> None:
 
     Raises SettingsError where it can't be read or written.
     """
+    for name, value in values.items():
+        if not value.isprintable():
+            raise SettingsError(f"{name} would be more than a line of {path}, so nothing was changed.")
     path = os.path.realpath(path)  # a link stays one
     new = f"{path}.{os.getpid()}.tmp"
     try:
-        with open(
-            new, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, _mode(path, values))
-        ) as f:
-            f.write(_changed(_text(path), values))
+        mode, text = _mode(path, values), _changed(_text(path), values)
+        with open(new, "w", encoding="utf-8", opener=_for_the_user_alone) as file:
+            file.write(text)
+        os.chmod(new, mode)
         os.replace(new, path)
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
@@ -33,6 +36,10 @@ def _mode(path: str, values: Mapping[str, str]) -> int:
     if values.get(_SECRET) or not os.path.exists(path):
         return 0o600
     return os.stat(path).st_mode & 0o777
+
+
+def _for_the_user_alone(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _text(path: str) -> str:
