@@ -31,8 +31,8 @@ class Sending:
         if self._handlers:
             from carbonwatch.codecarbon.data import EmissionsData
 
-            self._handlers.end()
             self._handlers.tell(EmissionsData.of(run), [])
+            self._handlers.end()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

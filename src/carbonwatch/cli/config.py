@@ -1,15 +1,15 @@
-"""Choose where runs go at a server of CodeCarbon's API, or show what is configured.
+"""Choose where runs go at a server of CodeCarbon's API, or show what is set.
 
 Organisation, project and experiment are chosen from those that you may see, and
 written into a config file that CodeCarbon reads too, with a key of the project.
-What no option names is asked for on a terminal; elsewhere it is taken where there
+What no option names is asked for on a terminal; elsewhere it is taken if there
 is one alone. Sign in before: carbonwatch login. carbonwatch's own settings are
 shown by `carbonwatch doctor`.
 
 Examples:
   carbonwatch config
   carbonwatch config --show                       what is set, and where
-  carbonwatch config --organization Lab --project nightly --experiment a100 --new
+  carbonwatch config --organization Lab --project nightly --experiment a --new
   carbonwatch config --file .codecarbon.config    for this folder alone
 
 Exit code: 0 if it is written or shown, 2 if not.

@@ -1,7 +1,7 @@
-"""Get a key of a project, with which its runs are sent: api_key.
+"""Get a key of a project (api_key), with which its runs are sent.
 
 The server makes a new one each time, and shows it this once. It is written to
-stdout alone, or with --save into the config file that runs read. Sign in before:
+stdout alone, or with --save into the config file that runs read. Sign in first:
 carbonwatch login.
 
 Examples:

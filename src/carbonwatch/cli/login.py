@@ -1,16 +1,16 @@
-"""Sign in at a server of CodeCarbon's API: to choose where runs go, and get keys.
+"""Sign in at a server of CodeCarbon's API: for config and get-token.
 
-It prints the address of a page to sign in on, with any browser. On a machine
-without one (ssh) the browser of another ends with an error at localhost:8090:
-paste that page's address here. With --device a short code does, where the server
-knows that way. The session is kept in a file of yours alone, and is sent to that
-server alone. Runs need none: they are sent with a project's key (get-token).
+It shows a page's address; sign in there with any browser. Where that one is on
+another machine (ssh), it ends with an error at localhost:8090: paste that page's
+address here. With --device a short code does instead, where the server allows
+it. The session is kept in a file of yours alone, renewed by itself, and
+sent to that server alone. Runs need none: they are sent with a project's key.
 
 Examples:
   carbonwatch login
-  carbonwatch login --device                with a code, in a browser anywhere
-  carbonwatch login --out                   sign out, here and at the server
-  carbonwatch login --api-endpoint https://api.example.org --provider \\
+  carbonwatch login --device      with a code, in a browser anywhere
+  carbonwatch login --out         sign out, here and at the server
+  carbonwatch login --api-endpoint https://carbon.example.org --provider \\
     https://id.example.org/realms/x/.well-known/openid-configuration
 
 Exit code: 0 if you are signed in, 2 if not.

@@ -1,14 +1,15 @@
-"""Say whether a server of CodeCarbon's API takes runs from here, and what it says.
+"""Say whether a server of CodeCarbon's API takes runs from here.
 
 Asked are the server, the session of `carbonwatch login`, what that may see, and
-the experiment that runs are sent to. A key (api_key) shows only when a run is
-sent: --send registers an empty one.
+the experiment that runs go to; shown is what the server says. Whether a
+key (api_key) is accepted shows when one is sent: --send registers an empty run.
 
 Examples:
   carbonwatch test-api
-  CODECARBON_API_KEY=... carbonwatch test-api --send     in CI, without a login
+  carbonwatch test-api --send     in CI too: CODECARBON_API_KEY needs no login
 
-Exit code: 0 if all that was asked is accepted, 1 if not, 2 if an option is wrong.
+Exit code: 0 if all that was asked is accepted, 1 if something is not, 2 if an
+option is wrong.
 """
 
 from __future__ import annotations
