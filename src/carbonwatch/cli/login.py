@@ -1,9 +1,9 @@
 """Sign in at a server of CodeCarbon's API: for config and get-token.
 
-It shows a page's address; sign in there with any browser. Where that one is on
-another machine (ssh), it ends with an error at localhost:8090: paste that page's
-address here. With --device a short code does instead, where the server allows
-it. The session is kept in a file of yours alone, renewed by itself, and
+It shows a page's address; sign in there with any browser. If that browser is on
+another machine (ssh), it ends with an error at localhost:8090: paste the error
+page's address here. With --device a short code does instead, where the server
+allows it. The session is kept in a file of yours alone, renewed by itself, and
 sent to that server alone. Runs need none: they are sent with a project's key.
 
 Examples:
