@@ -57,6 +57,11 @@ SCRIPTS = [
         "command: ['codecarbon', 'monitor', '--offline', '--country-iso-code', 'FRA']",
         "command: ['carbonwatch', 'monitor', '--exporters', 'emissions_csv', '--country', 'FRA']",
     ),
+    (
+        "  command:\n    - codecarbon\n    - monitor\n    - --no-api\n    - --project-name\n    - 'a b'\n  env: []\n",
+        "  command:\n    - carbonwatch\n    - monitor\n    - --exporters\n    - emissions_csv\n    - --project\n"
+        '    - "a b"\n  env: []\n',
+    ),
     ('["codecarbon","detect"]', '["carbonwatch", "detect"]'),
 ]
 LEFT_ALONE = [
@@ -67,6 +72,8 @@ LEFT_ALONE = [
     "cat codecarbon-monitor codecarbon monitoring codecarbon.monitor",
     "which codecarbon",
     "pip install codecarbon",
+    'dependencies = [\n  "codecarbon",\n  "numpy"]',
+    "- codecarbon\n- numpy",
 ]
 BY_HAND = [
     "codecarbon monitor $OPTIONS -- x",

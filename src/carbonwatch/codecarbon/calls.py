@@ -32,8 +32,9 @@ COMMANDS = {
     "test-api": "test-api",
 }
 _OURS = {**COMMANDS, "--version": "--version", "-v": "--version", "--help": "--help"}
-_CALL = re.compile(rf"(?<![\w.-])codecarbon[ \t]+(?P<command>{'|'.join(_OURS)})(?![\w./=-])", re.MULTILINE)
-_GAP = r"(?:[ \t]+|[ \t]*\\\r?\n[ \t]*)+"
+_NAMES = "|".join(_OURS)
+_CALL = re.compile(rf"(?<![\w.-])codecarbon[ \t]+(?P<command>{_NAMES})(?![\w./=-])")
+_GAP = r"(?:[ \t]|\\\r?\n)+"
 _TOKEN = (
     r"""(?:"(?:\\.|[^"\\\n])*"|'[^'\n]*'|\$\{\{.*?\}\}|\$\([^)\n]*\)|\\[^\r\n]|"""
     r"""[^\s"'`;&|<>()\\])+"""
@@ -41,7 +42,16 @@ _TOKEN = (
 _WORD = re.compile(rf"(?P<gap>{_GAP})(?P<word>(?!\d*[<>]|#){_TOKEN})")
 _QUOTED = r"""(?:"[^"\n]*"|'[^'\n]*')"""
 # ["codecarbon", "monitor", ...], as Dockerfiles and manifests have it
-_LISTED = re.compile(rf"""(?P<quote>["'])codecarbon(?P=quote)(?P<words>(?:\s*,\s*{_QUOTED})+)(?=\s*\])""")
+_LISTED = re.compile(
+    rf"""(?P<quote>["'])codecarbon(?P=quote)(?P<words>\s*,\s*(?P=quote)(?:{_NAMES})(?P=quote)(?:\s*,\s*{_QUOTED})*)"""
+    r"(?=\s*\])"
+)
+# - codecarbon, a line a word
+_LINED_UP = re.compile(
+    r"""(?<=- )(?P<quote>["']?)codecarbon(?P=quote)[ \t]*"""
+    rf"(?P<words>\n(?P<dash>[ \t]*- )(?P=quote)(?:{_NAMES})(?P=quote)[ \t]*(?:\n(?P=dash)[^\n]*)*)"
+)
+_WAYS = (_CALL, _LISTED, _LINED_UP)
 # where the words are only spoken of
 _SPOKEN = re.compile(r"(^|[\s;&|(])(echo|printf|logger|grep|which|type|man|command -v)\s[^;&|]*$")
 _NAMED = re.compile(r"^\s*(- )?(name|description|title|summary)\s*:")
@@ -62,7 +72,7 @@ def rewritten(text: str, *, document: bool) -> tuple[str, tuple[str, ...]]:
     left: list[str] = []
     parts, at = [], 0
     for found in _found(text, document):
-        new, end = _listed(found) if found.re is _LISTED else _called(text, found)
+        new, end = _rewritten(text, found)
         if new is None:
             number = text.count("\n", 0, found.start()) + 1
             left.append(f"line {number}: {text.splitlines()[number - 1].strip()}")
@@ -78,8 +88,7 @@ def is_call(text: str) -> bool:
 
 
 def _found(text: str, document: bool) -> Iterator[re.Match[str]]:
-    both = [*_CALL.finditer(text), *_LISTED.finditer(text)]
-    for found in sorted(both, key=lambda each: each.start()):
+    for found in sorted((one for way in _WAYS for one in way.finditer(text)), key=re.Match[str].start):
         begin = text.rfind("\n", 0, found.start()) + 1
         before = text[begin : found.start()]
         if before.lstrip().startswith(("#", "//")) or " #" in before or _SPOKEN.search(before) or _NAMED.match(before):
@@ -94,8 +103,15 @@ def _is_code(text: str, at: int, before: str) -> bool:
     return fenced or before.endswith("`") or bool(_PROMPT.match(before)) or (not before.strip() and len(before) > 2)
 
 
-def _called(text: str, found: re.Match[str]) -> tuple[str | None, int]:
+def _rewritten(text: str, found: re.Match[str]) -> tuple[str | None, int]:
     """Our call, and where theirs ends. None where it can't be known."""
+    if found.re is _CALL:
+        return _called(text, found)
+    return _listed(found) if found.re is _LISTED else _lined_up(found)
+
+
+def _called(text: str, found: re.Match[str]) -> tuple[str | None, int]:
+    """The same of a call as a shell has it."""
     command = found["command"]
     if command != "monitor":
         return f"carbonwatch {_OURS[command]}", found.end()
@@ -118,17 +134,31 @@ def _called(text: str, found: re.Match[str]) -> tuple[str | None, int]:
 def _listed(found: re.Match[str]) -> tuple[str | None, int]:
     """The same of a call as a list of words."""
     quote = found["quote"]
-    command, *words = (each[1:-1] for each in re.findall(_QUOTED, found["words"]))
-    if command != "monitor":
-        ours = [_OURS.get(command, command)]
-    elif (parsed := _parsed(words)) is None:
+    words = _ours([each[1:-1] for each in re.findall(_QUOTED, found["words"])])
+    return None if words is None else ", ".join(f"{quote}{word}{quote}" for word in words), found.end()
+
+
+def _lined_up(found: re.Match[str]) -> tuple[str | None, int]:
+    """The same of a list with a word a line."""
+    lines = found["words"].splitlines()[1:]
+    words = _ours([line.strip().removeprefix("-").strip().strip("\"'") for line in lines])
+    if words is None:
         return None, 0
-    else:
-        rest = words[parsed.length :]
-        options = [each for _, option, value in parsed.options for each in (option, value)]
-        ours = [*_name(parsed)[1:], *parsed.added, *options, *(["--"] if rest and rest[0] != "--" else []), *rest]
-        words = []
-    return ", ".join(f"{quote}{word}{quote}" for word in ("carbonwatch", *ours, *words)), found.end()
+    written = [word if re.fullmatch(r"[\w./-]+", word) else f'"{word}"' for word in words]
+    return f"\n{found['dash']}".join(written), found.end()
+
+
+def _ours(theirs: Sequence[str]) -> list[str] | None:
+    """Our words for the command and all that follows it."""
+    command, *words = theirs
+    if command != "monitor":
+        return ["carbonwatch", _OURS.get(command, command), *words]
+    parsed = _parsed(words)
+    if parsed is None:
+        return None
+    rest = words[parsed.length :]
+    options = [each for _, option, value in parsed.options for each in (option, value)]
+    return [*_name(parsed), *parsed.added, *options, *(["--"] if rest and rest[0] != "--" else []), *rest]
 
 
 def _name(parsed: Parsed) -> list[str]:
