@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from carbonwatch import folders
-from carbonwatch.errors import SettingsError
+from carbonwatch.errors import SettingsError, cause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -518,7 +518,7 @@ def _read_toml(path: str, table: tuple[str, ...]) -> dict[str, Any]:
             content = file.read()
     except OSError as error:
         raise SettingsError(
-            f"{path} can't be read ({error}), so settings in it would be missed. Let this user read it."
+            f"{path} can't be read ({cause(error)}), so settings in it would be missed. Let this user read it."
         ) from error
     if table and b"carbonwatch" not in content:  # spares parsing other people's files
         return {}

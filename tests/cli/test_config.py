@@ -110,6 +110,16 @@ def test_who_answers_no_more_writes_nothing(carbonwatch: CommandLine, there: Hos
     assert "Nothing was chosen, so nothing is written." in said
 
 
+def test_what_can_not_be_written_is_said_before_anything_is_made(
+    carbonwatch: CommandLine, there: Hosted, file: Path
+) -> None:
+    answers = [carbonwatch("config", "--file", "no/x"), carbonwatch("get-token", "p", "--save", "--file", "no/x")]
+
+    assert [answer.returncode for answer in answers] == [2, 2]
+    assert [b"no/x can't be written" in answer.stderr for answer in answers] == [True, True]
+    assert (there.sent, there.keys) == ([], {})
+
+
 def test_a_key_beside_a_repository_is_warned_of(carbonwatch: CommandLine, there: Hosted, file: Path) -> None:
     (carbonwatch.folder / ".git").mkdir()
     answer = carbonwatch("config", "--file", ".codecarbon.config")

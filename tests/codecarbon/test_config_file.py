@@ -80,10 +80,13 @@ def test_a_link_stays_one(tmp_path: Path) -> None:
 def test_what_can_not_be_written_is_said_and_nothing_is_changed(tmp_path: Path) -> None:
     (tmp_path / "latin").write_bytes(b"# caf\xe9\n")
 
-    with pytest.raises(SettingsError, match="no UTF-8"):
-        config_file.write(str(tmp_path / "latin"), {"a": "b"})
-    with pytest.raises(SettingsError, match="nothing was changed"):
-        config_file.write(str(tmp_path / "nowhere" / "config"), {"a": "b"})
+    for attempt in (config_file.check, lambda path: config_file.write(path, {"a": "b"})):
+        with pytest.raises(SettingsError, match="no UTF-8"):
+            attempt(str(tmp_path / "latin"))
+        with pytest.raises(SettingsError, match="nothing was changed"):
+            attempt(str(tmp_path / "nowhere" / "config"))
+        with pytest.raises(SettingsError, match="nothing was changed"):
+            attempt(str(tmp_path))
     with pytest.raises(SettingsError, match="more than a line"):
         config_file.write(str(tmp_path / "config"), {"api_key": "k\n[other]"})
     assert sorted(os.listdir(tmp_path)) == ["home", "latin", "work"]

@@ -203,6 +203,14 @@ def test_a_session_is_kept_for_the_user_alone_and_shows_no_token(there: Hosted, 
     assert os.listdir(os.path.dirname(path)) == ["sessions.json"]
 
 
+def test_where_no_session_can_be_kept_is_said_before_somebody_signs_in(path: str, tmp_path: Path) -> None:
+    session.check_file(path)
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(SettingsError, match=r"can't be made \(Not a directory\), so a session could not be kept"):
+        session.check_file(str(tmp_path / "file" / "carbonwatch" / "sessions.json"))
+
+
 def test_a_session_is_for_one_server(there: Hosted, path: str) -> None:
     session.keep(f"{API}/", signed_in(there), path)
 

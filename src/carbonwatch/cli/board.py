@@ -11,6 +11,7 @@ Examples:
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
@@ -39,6 +40,8 @@ def main(args: argparse.Namespace) -> int:
     if path is None and not args.csv:
         raise UsageError("The setting store is `none`, so no run is kept. Give a file of runs: --csv FILE")
     for file in args.csv:
+        if not os.path.exists(file) or os.path.isdir(file):
+            raise UsageError(f"{file} is no file, so there are no runs in it. Give an emissions.csv.")
         _terminal.say(f"Reading {file} ...")
     show(path, args.csv, args.port, in_browser=not args.no_browser)
     return 0

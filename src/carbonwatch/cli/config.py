@@ -45,6 +45,7 @@ def main(args: argparse.Namespace) -> int:
         _show()
         return 0
     path = os.path.expanduser(args.file)
+    config_file.check(path)
     endpoint = _account.endpoint(args)
     values = {"api_endpoint": endpoint, **choose(_account.signed_in(endpoint), args, _ask())}
     config_file.write(path, values)

@@ -43,11 +43,13 @@ def main(args: argparse.Namespace) -> int:
             "It is not known of which project. Give its id (carbonwatch get-token ID), or choose one: carbonwatch "
             "config."
         )
+    path = os.path.expanduser(args.file)
+    if args.save:
+        config_file.check(path)
     key = _account.signed_in(_account.endpoint(args)).create_token(project, args.name)
     if not args.save:
         _terminal.show(key)
         return 0
-    path = os.path.expanduser(args.file)
     config_file.write(path, {"api_key": key})
     _terminal.say(f"carbonwatch: The key is api_key in {path} now.")
     return 0

@@ -57,6 +57,7 @@ def main(args: argparse.Namespace) -> int:
         was_in = session.forget(address)
         _terminal.say(f"carbonwatch: {'Signed out of' if was_in else 'Nobody was signed in at'} {address}.")
         return 0
+    session.check_file()
     provider = session.provider(address, args.provider, args.client_id)
     if args.device:
         signed_in = session.sign_in_elsewhere(provider, _show_code)

@@ -5,10 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from carbonwatch.errors import SettingsError
+from carbonwatch.errors import SettingsError, cause
 
 _SECTION = "[codecarbon]"
 _SECRET = "api_key"
+
+
+def check(path: str) -> None:
+    """Raises SettingsError where values could not be set, before anything is asked for that would be lost."""
+    folder = os.path.dirname(os.path.realpath(path))
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK) or os.path.isdir(path):
+        raise _unwritable(path, "it is no file, or its folder is not there, or not yours")
+    try:
+        _text(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unwritable(path, _cause(error)) from None
 
 
 def write(path: str, values: Mapping[str, str]) -> None:
@@ -28,8 +39,15 @@ def write(path: str, values: Mapping[str, str]) -> None:
         os.chmod(new, mode)
         os.replace(new, path)
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
-        raise SettingsError(f"{path} can't be written ({why}), so nothing was changed. Give another: --file.") from None
+        raise _unwritable(path, _cause(error)) from None
+
+
+def _unwritable(path: str, why: str) -> SettingsError:
+    return SettingsError(f"{path} can't be written ({why}), so nothing was changed. Give another: --file.")
+
+
+def _cause(error: OSError | UnicodeDecodeError) -> str:
+    return "it is no UTF-8" if isinstance(error, UnicodeDecodeError) else cause(error)
 
 
 def _mode(path: str, values: Mapping[str, str]) -> int:

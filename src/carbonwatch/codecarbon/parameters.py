@@ -365,11 +365,13 @@ def _plain(metadata: Any) -> Any:
 
 
 def _read_json(path: str) -> str:
+    from carbonwatch.errors import cause
+
     try:
         with open(path, encoding="utf-8") as file:
             return file.read()
     except (OSError, UnicodeDecodeError) as error:
-        raise _wrong(f"metadata is {path!r}, which can't be read ({error}), so it could not be kept.") from error
+        raise _wrong(f"metadata is {path!r}, which can't be read ({cause(error)}), so it could not be kept.") from error
 
 
 def set_log_level(level: Any) -> None:

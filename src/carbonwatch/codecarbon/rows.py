@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, cast, get_args
 
 from carbonwatch import tables, units
-from carbonwatch.errors import CarbonwatchError
+from carbonwatch.errors import CarbonwatchError, cause
 from carbonwatch.model import Component, Domain, Entry, Intensity, Place, Quality, Run, State, Usage
 from carbonwatch.store.emissions import ASSUMED_ERROR, INTENSITY_ERROR
 
@@ -41,7 +41,7 @@ def runs(path: str) -> Iterator[Run | NoRun]:
             for number, row in enumerate(reader, 2):
                 yield _run_or_reason(row, path, number)
     except (OSError, csv.Error) as error:
-        raise NoRun(f"{path} can't be read ({error}).") from error
+        raise NoRun(f"{path} can't be read ({cause(error)}).") from error
 
 
 def latest(found: Iterator[Run | NoRun]) -> tuple[list[Run], list[NoRun]]:

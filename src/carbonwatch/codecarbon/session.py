@@ -156,6 +156,19 @@ def access_token(endpoint: str, path: str | None = None) -> str:
     return _renewed(endpoint, session, path).access_token
 
 
+def check_file(path: str | None = None) -> None:
+    """Raises SettingsError where a session could not be kept, before somebody signs in."""
+    path = path or file()
+    folder = os.path.dirname(path)
+    try:
+        os.makedirs(folder, 0o700, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{folder} can't be made ({error.strerror}), so a session could not be kept.") from None
+    if not os.access(folder, os.W_OK):
+        raise SettingsError(f"{folder} may not be written to by this user, so a session could not be kept.")
+    kept(path)
+
+
 def keep(endpoint: str, session: Session, path: str | None = None) -> str:
     """Keeps a session, in a file that no other user may read, and gives the file's path. Raises SettingsError."""
     return _write({**kept(path), _key(endpoint): session}, path)
@@ -347,9 +360,9 @@ def _longer(error: Refused) -> float:
 
 def _write(sessions: Mapping[str, Session], path: str | None) -> str:
     path = path or file()
+    check_file(path)
     new = f"{path}.{os.getpid()}.tmp"
     try:
-        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
         with open(new, "w", encoding="utf-8", opener=_for_the_user_alone) as opened:
             json.dump({endpoint: asdict(session) for endpoint, session in sessions.items()}, opened)
         os.replace(new, path)
