@@ -290,3 +290,13 @@ def test_a_line_that_is_kept_and_not_used_is_named() -> None:
     found = replace(FOUND, read=(GUESS,), not_read={}, is_calibrated=True)
 
     assert "calibrated=true uses it" in hints(found)[-1]
+
+
+def test_codecarbon_s_settings_are_shown_with_where_and_ours_go_before_them(carbonwatch: CommandLine) -> None:
+    (carbonwatch.folder / ".codecarbon.config").write_text("[codecarbon]\nproject_name = p\ncountry_iso_code = DEU\n")
+    carbonwatch.environ["CODECARBON_PUE"] = "1.3"
+    settings = json.loads(carbonwatch("doctor", "--json").stdout)["settings"]
+
+    assert settings["project"] == {"value": "p", "from": "project_name in ./.codecarbon.config"}
+    assert settings["pue"] == {"value": 1.3, "from": "CODECARBON_PUE"}
+    assert settings["country"] == {"value": "FR", "from": "environment"}

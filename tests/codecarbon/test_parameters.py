@@ -317,6 +317,7 @@ def test_our_command_line_reads_them_as_settings(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("CODECARBON_CLOUD_REGION", "eu-west-3")
 
     assert parameters.layers() == [
-        ("./.codecarbon.config", {"project": "p", "country": "FR"}),
-        ("CODECARBON_CLOUD_REGION", {"cloud": "aws/eu-west-3"}),
+        ("project_name in ./.codecarbon.config", {"project": "p"}),
+        ("country_2letter_iso_code in ./.codecarbon.config", {"country": "FR"}),
+        ("CODECARBON_CLOUD_PROVIDER", {"cloud": "aws/eu-west-3"}),
     ]

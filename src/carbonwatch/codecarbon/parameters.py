@@ -113,21 +113,24 @@ def configured(environ: Mapping[str, str] | None = None) -> dict[str, tuple[str,
 
 
 def layers() -> list[tuple[str, dict[str, str]]]:
-    """The same as our settings, by where they are set, for our own command line; the first goes before the others.
+    """The same as our settings, each with where it is set, for our own command line.
 
     Where a run goes to is its options' matter, and what is measured its commands'.
     """
-    by_where: dict[str, dict[str, str]] = {}
     found = configured()
-    if "country_iso_code" not in found and "country_2letter_iso_code" in found:
-        found["country_iso_code"] = found["country_2letter_iso_code"]
-    for name, (value, where) in found.items():
-        if name in _SETTINGS and name != "tracking_mode":
-            by_where.setdefault(where, {})[_SETTINGS[name]] = value
-    if "cloud_provider" in found or "cloud_region" in found:
-        where = next(found[name][1] for name in ("cloud_region", "cloud_provider") if name in found)
-        by_where.setdefault(where, {})["cloud"] = _cloud({name: value for name, (value, _) in found.items()})
-    return list(by_where.items())
+    ours = {name: setting for name, setting in _SETTINGS.items() if name != "tracking_mode"}
+    if "country_iso_code" not in found:
+        ours["country_2letter_iso_code"] = "country"
+    settings = [(_place(k, where), {ours[k]: value}) for k, (value, where) in found.items() if k in ours]
+    of_clouds = {name: value for name, (value, _) in found.items() if name.startswith("cloud_")}
+    if of_clouds:
+        name = next(iter(of_clouds))
+        settings.append((_place(name, found[name][1]), {"cloud": _cloud(of_clouds)}))
+    return settings
+
+
+def _place(name: str, where: str) -> str:
+    return where if where.startswith(_PREFIX) else f"{name} in {where}"
 
 
 def _from_environment() -> dict[str, str]:
