@@ -16,6 +16,7 @@ from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlencode
 
 from carbonwatch.codecarbon import session
+from carbonwatch.codecarbon import sign_in as signing_in
 
 USER = {"sub": "4a7f", "email": "ada@example.org", "name": "Ada"}
 
@@ -233,7 +234,7 @@ class _Stays(urllib.request.HTTPRedirectHandler):
 
 def sign_in(there: Hosted, folder: Path) -> str:
     """A user's session, kept in a settings' folder of his; gives its token."""
-    provider = session.provider(there.address, there.well_known, environ={})
-    signed_in = session.sign_in(provider, there.browse, port=0)
+    provider = signing_in.provider(there.address, there.well_known, environ={})
+    signed_in = signing_in.with_browser(provider, there.browse, port=0)
     session.keep(there.address, signed_in, str(folder / "carbonwatch" / "sessions.json"))
     return signed_in.access_token

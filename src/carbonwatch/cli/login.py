@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping
 
 from carbonwatch.cli import _account, _terminal
 from carbonwatch.cli import board as board_command
-from carbonwatch.codecarbon import session
+from carbonwatch.codecarbon import session, sign_in
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port",
         type=board_command.port,
-        default=session.PORT,
+        default=sign_in.PORT,
         metavar="N",
         help="Port of this machine that the browser brings its answer to; the provider has to allow it. Default: 8090",
     )
@@ -58,11 +58,13 @@ def main(args: argparse.Namespace) -> int:
         _terminal.say(f"carbonwatch: {'Signed out of' if was_in else 'Nobody was signed in at'} {address}.")
         return 0
     session.check_file()
-    provider = session.provider(address, args.provider, args.client_id)
+    if not sign_in.is_private(address):
+        _terminal.say(f"carbonwatch: {address} is not https: your session can be read on the way there.")
+    provider = sign_in.provider(address, args.provider, args.client_id)
     if args.device:
-        signed_in = session.sign_in_elsewhere(provider, _show_code)
+        signed_in = sign_in.with_code(provider, _show_code)
     else:
-        signed_in = session.sign_in(provider, _shower(args, os.environ), port=args.port, pasted=_pasted())
+        signed_in = sign_in.with_browser(provider, _shower(args, os.environ), port=args.port, pasted=_pasted())
     path = session.keep(address, signed_in)
     user = _account.signed_in(address).user()
     _terminal.say(f"carbonwatch: Signed in at {address} as {_terminal.printable(user)}. The session is kept in {path}.")
