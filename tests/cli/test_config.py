@@ -59,6 +59,13 @@ def test_what_there_is_alone_is_chosen_without_a_question(carbonwatch: CommandLi
     assert key not in answer.stderr.decode()
 
 
+def test_what_goes_before_the_file_is_told(carbonwatch: CommandLine, there: Hosted, file: Path) -> None:
+    carbonwatch.environ["CODECARBON_EXPERIMENT_ID"] = "other"
+    answer = carbonwatch("config")
+
+    assert "But experiment_id is set in CODECARBON_EXPERIMENT_ID too, which goes before it." in answer.stderr.decode()
+
+
 def test_a_key_that_is_there_is_kept(carbonwatch: CommandLine, there: Hosted, file: Path) -> None:
     for _ in range(2):
         carbonwatch("config")

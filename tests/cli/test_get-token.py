@@ -47,4 +47,7 @@ def test_a_refusal_has_the_server_s_words(carbonwatch: CommandLine, there: Hoste
     answer = carbonwatch("get-token", "other")
 
     assert (answer.returncode, answer.stdout) == (2, b"")
-    assert answer.stderr.decode() == f"carbonwatch: {there.address[7:]} refused it (403: Not allowed).\n"
+    assert answer.stderr.decode() == (
+        f"carbonwatch: {there.address[7:]} refused it (403: Not allowed). You may not do that there: ask who manages "
+        "it.\n"
+    )

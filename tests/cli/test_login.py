@@ -110,7 +110,11 @@ def test_a_session_that_the_server_does_not_take_is_said(carbonwatch: CommandLin
     code, said = ended(process)
 
     assert code == 2
-    assert said.endswith(f"carbonwatch: {there.address[7:]} refused it (401: Invalid token).\n")
+    assert said.endswith(
+        f"carbonwatch: {there.address[7:]} refused it (401: Invalid token). So nobody is signed in. Does this identity "
+        "provider belong to it? See --provider.\n"
+    )
+    assert not kept(carbonwatch).exists()
 
 
 def test_to_sign_out_is_said(carbonwatch: CommandLine, there: Hosted) -> None:

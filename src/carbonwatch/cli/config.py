@@ -50,6 +50,9 @@ def main(args: argparse.Namespace) -> int:
     values = {"api_endpoint": endpoint, **choose(_account.signed_in(endpoint), args, _ask())}
     config_file.write(path, values)
     _terminal.say(f"carbonwatch: {path} is written: {', '.join(values)}.")
+    for name, (value, where) in parameters.configured().items():
+        if value != values.get(name, value):
+            _terminal.say(f"But {name} is set in {where} too, which goes before it.")
     if "api_key" in values and os.path.isdir(os.path.join(os.path.dirname(os.path.abspath(path)), ".git")):
         _terminal.say(f"It holds a key: keep it out of git (echo {os.path.basename(path)} >> .gitignore).")
     _terminal.say("Runs are sent with `carbonwatch run --api -- ...`, and by trackers with save_to_api=True.")

@@ -26,6 +26,9 @@ from collections.abc import Callable, Mapping
 from carbonwatch.cli import _account, _terminal
 from carbonwatch.cli import board as board_command
 from carbonwatch.codecarbon import session, sign_in
+from carbonwatch.codecarbon._http import Refused
+from carbonwatch.codecarbon.api import Api
+from carbonwatch.errors import Unavailable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,12 +68,21 @@ def main(args: argparse.Namespace) -> int:
         signed_in = sign_in.with_code(provider, _show_code)
     else:
         signed_in = sign_in.with_browser(provider, _shower(args, os.environ), port=args.port, pasted=_pasted())
+    user = _user(Api(address, signed_in.access_token))
     path = session.keep(address, signed_in)
-    user = _account.signed_in(address).user()
     _terminal.say(f"carbonwatch: Signed in at {address} as {_terminal.printable(user)}. The session is kept in {path}.")
     if _account.configured("experiment_id") is None:
         _terminal.say("Next, choose where runs go: carbonwatch config")
     return 0
+
+
+def _user(api: Api) -> str:
+    """Who the server takes the user for. Raises Unavailable where it does not believe the provider."""
+    try:
+        return api.user()
+    except Refused as error:
+        remedy = error.remedy if error.status >= 500 else "Does this identity provider belong to it? See --provider."
+        raise Unavailable(f"{error.reason} So nobody is signed in.", remedy) from None
 
 
 def _shower(args: argparse.Namespace, environ: Mapping[str, str]) -> Callable[[str], None]:

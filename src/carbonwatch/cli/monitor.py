@@ -72,7 +72,7 @@ def main(args: argparse.Namespace) -> int:
         try:
             watch(tracker, settings, args.duration, ended, show)
         except BrokenPipeError:  # the run has ended well, though nobody reads on
-            tracker.stop()
+            sending.end(tracker.stop())
             raise
     if drawn:
         drawn.clear()

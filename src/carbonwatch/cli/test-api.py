@@ -25,6 +25,10 @@ from carbonwatch.codecarbon.api import Api
 from carbonwatch.errors import Unavailable
 
 _SHOWN = 5  # organisations
+_REMEDIES = {
+    "experiment": "Choose one that you may see: carbonwatch config.",
+    "api_key": "It is no key of that experiment's project. Get one: carbonwatch get-token.",
+}
 _WORDS = {True: "yes", False: "no", None: "-"}
 
 
@@ -111,17 +115,7 @@ def _checked(what: str, ask: Callable[[], str]) -> Found:
     try:
         return Found(what, True, ask())
     except Refused as error:
-        return Found(what, False, f"{error.reason} {_remedy(what, error.status)}".strip())
+        remedy = error.remedy if error.status >= 500 else _REMEDIES.get(what, error.remedy)
+        return Found(what, False, f"{error.reason} {remedy}".strip())
     except Unavailable as error:
         return Found(what, False, str(error))
-
-
-def _remedy(what: str, status: int) -> str:
-    if status >= 500:
-        return "The server is out of order: try again later."
-    return {
-        "session": "Sign in again: carbonwatch login.",
-        "organisations": "Sign in again: carbonwatch login.",
-        "experiment": "Choose one that you may see: carbonwatch config.",
-        "api_key": "It is no key of that experiment's project. Get one: carbonwatch get-token.",
-    }.get(what, "Check api_endpoint.")

@@ -24,10 +24,9 @@ _LONGEST = 200  # signs of what a server says of its refusal
 class Refused(Unavailable):
     """The server answered, and did not do it: with which status, and in which words."""
 
-    def __init__(self, host: str, status: int, said: str, remedy: str = "", code: str = "") -> None:
+    def __init__(self, host: str, status: int, said: str, remedy: str, code: str) -> None:
         words = f"{status}: {said}" if said else str(status)
         super().__init__(f"{host} refused it ({words}).", remedy)
-        self.host = host
         self.status = status
         self.said = said
         self.code = code  # OAuth's name of the error
@@ -103,7 +102,15 @@ def _refusal(url: str, error: Any) -> Unavailable:
             "If that is the right one, give it instead.",
         )
     said, code = _said(error)
-    return Refused(host(url), error.code, said, code=code)
+    return Refused(host(url), error.code, said, _remedy(error.code), code)
+
+
+def _remedy(status: int) -> str:
+    if status >= 500:
+        return "The server is out of order: try again later."
+    if status == 401:
+        return "Sign in again: carbonwatch login."
+    return "You may not do that there: ask who manages it." if status == 403 else ""
 
 
 def _said(error: Any) -> tuple[str, str]:

@@ -20,7 +20,7 @@ _VALUES = {
     "log-level": None,  # only warnings are said here, and a summary
 }
 _FLAGS = ("api", "no-api", "offline", "no-offline")
-_POWER_SECS, _CALL_INTERVAL = 10, 30  # of their monitor, where they are not given
+_POWER_SECS = 10  # of their monitor, where they are not given
 # their command -> ours
 COMMANDS = {
     "monitor": "monitor",
@@ -84,7 +84,7 @@ def rewritten(text: str, *, document: bool) -> tuple[str, tuple[str, ...]]:
 
 def is_call(text: str) -> bool:
     """Whether a program's text is such a call, whole."""
-    return bool(re.match(rf"(\S*/)?codecarbon\s+({'|'.join(COMMANDS)})\b", text))
+    return bool(re.match(rf"(\S*/)?codecarbon\s+({_NAMES})\b", text))
 
 
 def _found(text: str, document: bool) -> Iterator[re.Match[str]]:

@@ -27,8 +27,6 @@ _PATIENCE_S = 300.0
 _LOOK_S = 0.1
 _DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
-Show = Callable[[str], None]
-
 
 class Provider(NamedTuple):
     """An identity provider, as it describes itself."""
@@ -76,7 +74,7 @@ def is_private(url: str) -> bool:
 
 def with_browser(
     provider: Provider,
-    show: Show,
+    show: Callable[[str], None],
     *,
     port: int = PORT,
     pasted: Callable[[], str] | None = None,
