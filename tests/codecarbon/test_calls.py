@@ -108,6 +108,10 @@ def test_a_document_s_code_changes_and_its_words_do_not() -> None:
     )
 
     assert rewritten(theirs, document=True) == (ours, ())
+    assert rewritten("### `codecarbon monitor --no-api -- <command>`\n", document=True) == (
+        f"### `carbonwatch run {CSV} -- <command>`\n",
+        (),
+    )
     assert (
         rewritten('"source": [\n  "!codecarbon detect\\n"]', document=True)[0]
         == '"source": [\n  "!carbonwatch detect\\n"]'

@@ -39,7 +39,7 @@ _TOKEN = (
     r"""(?:"(?:\\.|[^"\\\n])*"|'[^'\n]*'|\$\{\{.*?\}\}|\$\([^)\n]*\)|\\[^\r\n]|"""
     r"""[^\s"'`;&|<>()\\])+"""
 )
-_WORD = re.compile(rf"(?P<gap>{_GAP})(?P<word>(?!\d*[<>]|#){_TOKEN})")
+_WORD = re.compile(rf"(?P<gap>{_GAP})(?P<word><[\w-]+>|(?!#|\d*[<>]){_TOKEN})")
 _QUOTED = r"""(?:"[^"\n]*"|'[^'\n]*')"""
 # ["codecarbon", "monitor", ...], as Dockerfiles and manifests have it
 _LISTED = re.compile(
@@ -91,16 +91,21 @@ def _found(text: str, document: bool) -> Iterator[re.Match[str]]:
     for found in sorted((one for way in _WAYS for one in way.finditer(text)), key=re.Match[str].start):
         begin = text.rfind("\n", 0, found.start()) + 1
         before = text[begin : found.start()]
-        if before.lstrip().startswith(("#", "//")) or " #" in before or _SPOKEN.search(before) or _NAMED.match(before):
-            continue
-        if not document or _is_code(text, found.start(), before):
+        is_quoted = document and before.endswith("`")
+        if is_quoted or (not _is_spoken_of(before) and (not document or _is_code(text, found.start(), before))):
             yield found
 
 
+def _is_spoken_of(before: str) -> bool:
+    """Whether what stands before it in its line makes it words: a comment, a message, a name."""
+    is_comment = before.lstrip().startswith(("#", "//")) or " #" in before
+    return is_comment or bool(_SPOKEN.search(before)) or bool(_NAMED.match(before))
+
+
 def _is_code(text: str, at: int, before: str) -> bool:
-    """Whether a document shows this as code: in a fence, indented, after a prompt, or between backticks."""
+    """Whether a document shows this as code: in a fence, indented, or after a prompt."""
     fenced = text.count("```", 0, at) % 2 == 1
-    return fenced or before.endswith("`") or bool(_PROMPT.match(before)) or (not before.strip() and len(before) > 2)
+    return fenced or bool(_PROMPT.match(before)) or (not before.strip() and len(before) > 2)
 
 
 def _rewritten(text: str, found: re.Match[str]) -> tuple[str | None, int]:
