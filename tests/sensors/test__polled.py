@@ -190,6 +190,24 @@ def test_millivolts_times_milliamperes_are_microwatts_and_parts_are_taken_off(tm
     assert each.read(0) == (0, 0, 20_000_000, 0)
 
 
+def test_plain_numbers_are_factors(tmp_path: Path) -> None:
+    paths = files(tmp_path, milliwatts=3_181)
+
+    assert _Sum([[paths["milliwatts"], "1000"]]).read(0) == (0, 0, 3_181_000, 0)
+
+
+def test_a_star_is_what_stands_there_now_also_when_the_driver_was_loaded_again(tmp_path: Path) -> None:
+    (tmp_path / "hwmon3").mkdir()
+    files(tmp_path / "hwmon3", p=10_000_000)
+    each = _Sum([[str(tmp_path / "hwmon*" / "p")]])
+    each.read(0)
+    (tmp_path / "hwmon3").rename(tmp_path / "hwmon7")
+    files(tmp_path / "hwmon7", p=20_000_000)
+    os.close(each._fds.popitem()[1])  # sysfs gives ENODEV from then on
+
+    assert each.read(2 * S) == (2 * S, 30 * S, 20_000_000, 0)
+
+
 def test_over_a_time_without_reads_the_line_goes_on(tmp_path: Path) -> None:
     paths = files(tmp_path, p=10_000_000)
     each = _Sum([[paths["p"]]])

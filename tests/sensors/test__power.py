@@ -33,6 +33,14 @@ def test_a_time_without_readings_is_a_straight_line() -> None:
     assert integral.advance(30_000_000, 60 * 10**9) == 1200 * 10**9
 
 
+def test_a_mean_belongs_to_the_middle_of_its_time() -> None:
+    integral = PowerIntegral(mean_ns=2 * 10**9)
+    # of a power that rises by 10 W each second, the mean of two seconds is that of a second ago
+    counts_nj = [integral.advance(max(0, second - 1) * 10_000_000, second * 10**9) for second in range(12)]
+
+    assert counts_nj[11] - counts_nj[1] == (500 + 100) * 10**9  # 0 to 100 W in 10 s, and the last second as it was told
+
+
 @given(readings)
 def test_it_never_goes_back(steps: list[tuple[int, int]]) -> None:
     integral = PowerIntegral()

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pathlib
 
+from carbonwatch.sensors._polled import Polled
 from carbonwatch.settings import Settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from carbonwatch.sensors._polled import Sums
 
 MACHINES = pathlib.Path(__file__).parent.parent / "data" / "sys"
 
@@ -27,3 +32,25 @@ def _place(root: pathlib.Path, path: str) -> pathlib.Path:
     file = root / path.removeprefix("/sys/")
     file.parent.mkdir(parents=True, exist_ok=True)
     return file
+
+
+def no_process(sums: Sums, every_s: float, *, mean_s: float = 0.0) -> Polled:
+    """Files are read by the test itself, at the instants that it says."""
+    raise OSError("nothing beside this test reads its files")
+
+
+class Process(Polled):
+    """A process that would read the files, and what it was told."""
+
+    def __init__(self, sums: Sums, every_s: float, *, mean_s: float = 0.0) -> None:
+        self.told = (sums, every_s, mean_s)
+        self.closed = 0
+
+    def wait(self, patience_s: float = 0.0) -> bool:
+        return True
+
+    def count(self, index: int, ns: int) -> int:
+        return index
+
+    def close(self) -> None:
+        self.closed += 1

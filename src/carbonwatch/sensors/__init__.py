@@ -22,7 +22,7 @@ _SIGNS: dict[str, tuple[str, ...]] = {
     "intel_gpu": ("module/i915", "module/xe"),
     "apple": ("darwin",),
     "windows_emi": ("win32",),
-    "hwmon": ("class/hwmon",),
+    "hwmon": ("class/hwmon", "bus/i2c/drivers/ina3221", "bus/i2c/drivers/ina3221x"),
     "hwmon_system": ("class/hwmon",),
     "pi5_pmic": ("/dev/vcio",),
     "battery": ("class/power_supply",),

@@ -19,9 +19,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from mmap import mmap
-    from typing import Any
+    from typing import Any, Protocol
 
     Sums = Sequence[Sequence[Sequence[str]]]
+
+    class Poll(Protocol):
+        """What starts such a process: Polled, or a test's."""
+
+        def __call__(self, sums: Sums, every_s: float, *, mean_s: float = 0.0) -> Polled: ...
+
 
 # of each sum: the instant up to which it goes, its nanojoules, the last power in microwatts, errno of the last read,
 # and a check, since writer and reader do not wait for each other
@@ -38,8 +44,9 @@ _LOOK_S = 1.0  # for the program
 class Polled:
     """Sums of power from files that tell it in microwatts, or in factors of it; or from NVML, as "nvml:<uuid>".
 
-    A sum is groups of these: the product of the first group, less those of the others. `mean_s` is what each value is
-    the mean of: it belongs to the middle of that time. Raises OSError where the process can't be started.
+    A sum is groups of these and of plain numbers: the product of the first group, less those of the others. `mean_s` is
+    what each value is the mean of: it belongs to the middle of that time. A star in a path stands for a number that
+    changes when a driver is loaded again. Raises OSError where the process can't be started.
     """
 
     def __init__(self, sums: Sums, every_s: float, *, mean_s: float = 0.0) -> None:
@@ -87,6 +94,23 @@ class Polled:
         fd, self._leash_fd = self._leash_fd, -1
         if fd >= 0:
             os.close(fd)
+
+
+def started(sums: Sums, every_s: float, mean_s: float, poll: Poll = Polled) -> Polled | None:
+    """A process that reads all of these. None, and why in the log, where there can be none."""
+    import logging
+
+    try:
+        polled = poll(sums, every_s, mean_s=mean_s)
+    except OSError as error:
+        why = f"no process can be started for it: {error}"
+    else:
+        if polled.wait():
+            return polled
+        polled.close()
+        why = "a process of its own can't read it"
+    logging.getLogger("carbonwatch.sensors").warning("power is read less often than it changes, since %s", why)
+    return None
 
 
 def _memory_fd(size: int) -> int:
@@ -240,16 +264,26 @@ class _Sum:
         return product
 
     def _number(self, path: str) -> int:
+        if path.isdecimal():
+            return int(path)
         if path.startswith("nvml:"):
             return self._nvml.power_uw(path.removeprefix("nvml:"))
         fd = self._fds.get(path)
         if fd is None:
-            fd = self._fds[path] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = self._fds[path] = os.open(_found(path), os.O_RDONLY | os.O_CLOEXEC)
         try:
             return int(os.pread(fd, 32, 0))
         except OSError:
             os.close(self._fds.pop(path))
             raise
+
+
+def _found(path: str) -> str:
+    """The path with what now stands where it has a star. Raises OSError."""
+    before, star, after = path.partition("*")
+    folder, _, stem = before.rpartition("/")
+    names = (name for name in sorted(os.listdir(folder)) if name.startswith(stem)) if star else iter(())
+    return next((f"{folder}/{name}{after}" for name in names), path)
 
 
 class _Nvml:
