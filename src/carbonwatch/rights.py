@@ -178,7 +178,7 @@ PERF_FOR_ALL = Fix(
 GRACE_POWER_METER = Fix(
     name="grace-power-meter",
     sensors=("hwmon",),
-    purpose="To have the firmware of a Grace machine show its power meters, now and after every boot",
+    purpose="To give the driver of Grace's power meters the option that some systems need to show them, at every boot",
     path="/etc/modprobe.d/70-energy.conf",
     text="options acpi_power_meter force_cap_on=y",
     after=("modprobe -r acpi_power_meter", "modprobe acpi_power_meter"),

@@ -23,8 +23,9 @@ def plant(root: pathlib.Path, name: str) -> Settings:
             link, _, target = line.partition(" -> ")
             _place(root, link).symlink_to(_place(root, target))
         else:
-            path, _, content = line.rpartition(":")
-            _place(root, path).write_text(f"{content}\n")
+            folder, _, rest = line.rpartition("/")  # folders have colons in their names, contents too
+            name, _, content = rest.partition(":")
+            _place(root, f"{folder}/{name}").write_text(f"{content}\n")
     return Settings(path_sysfs=str(root))
 
 

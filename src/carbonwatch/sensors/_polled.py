@@ -102,7 +102,7 @@ def started(sums: Sums, every_s: float, mean_s: float, poll: Poll = Polled) -> P
 
     try:
         polled = poll(sums, every_s, mean_s=mean_s)
-    except OSError as error:
+    except (OSError, ImportError) as error:  # not every Python has mmap
         why = f"no process can be started for it: {error}"
     else:
         if polled.wait():

@@ -3,11 +3,15 @@
 ## What it reads
 
 By chip name `amd_energy` (AMD sockets), `zenpower` and `fam15h_power` (AMD processors), `power_meter` on NVIDIA Grace
-(CPU, memory, the rest of the socket), `ina3221` on NVIDIA Jetson (the module, else its rails), `smpro_hwmon` and
-`apm_xgene` (Ampere), `occ` and `ibmpowernv` (POWER), `scmi_sensors` (Arm servers and boards, by the names that the
-firmware gives). Energy counters where a chip has them, else power, joined by straight lines between reads. What shows a
-part of something counted, or the whole of it once more, is left out with its reason; AMD sockets that RAPL counts too
-are within RAPL's.
+(CPU, memory, the rest of the socket), `ina3221` on NVIDIA Jetson (the module, else its rails; where an older system has
+no such chip in hwmon, its industrial I/O below `/sys/bus/i2c/drivers/ina3221x`), `smpro_hwmon` and `apm_xgene`
+(Ampere), `occ` and `ibmpowernv` (POWER), `scmi_sensors` (Arm servers and boards, by the names that the firmware gives).
+Energy counters where a chip has them, else power, joined by straight lines between reads. What shows a part of
+something counted, or the whole of it once more, is left out with its reason; AMD sockets that RAPL counts too are
+within RAPL's.
+
+Power is read twice in the time that it is the mean of, as far as that is known, else four times a second. Where that is
+ten times a second or more, on Grace (40) and Jetson (10), a process beside the program reads it.
 
 ## What it needs
 
@@ -15,19 +19,19 @@ The chip's driver. `amd_energy` is readable by root and a group alone.
 
 ## How good it is
 
-Counters of `amd_energy` are RAPL's, so ±5 %. Grace tells means of 50 ms to 1 s (NVIDIA Grace Performance Tuning Guide):
-±10 %, since four reads a second miss some of them. Other chips tell single moments: ±20 %, wide on purpose, since
-nobody has published a figure.
+Counters of `amd_energy` are RAPL's, so ±5 %. Grace tells means of 50 ms, or of 1 s if it is told to (NVIDIA Grace
+Performance Tuning Guide): ±10 %, an assumption, and ±20 % where no process can be started that keeps up with it. Other
+chips tell single moments: ±20 %, wide on purpose, since nobody has published a figure.
 
 ## When it is missing
 
 | it says | do |
 |---|---|
 | meters energy or power of a known part | nothing: most machines have no such chip |
-| this user may not read it | let a group read the energy files, with the udev rule that `carbonwatch doctor` prints |
+| this user may not | let a group read it, with the change `hwmon-group` below |
+| its power meters do not show | give their driver its option, with the change `grace-power-meter` below |
+| its firmware offers none | on Grace, see whether a newer firmware, or its setup, has power meters |
 | its name says nothing known | tell us the chip and its labels: `grep . /sys/class/hwmon/*/{name,*_label}` |
-
-On NVIDIA Grace, where no `power_meter` shows, boot with `acpi_power_meter.force_cap_on=y`.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ A driver that has the files (`i915` from Linux 6.2 on), or libze_loader.so.1 (pa
 
 ## When it is missing
 
-Be in the group of its devices: `sudo usermod -aG render "$USER"`; in a container: `docker run --device /dev/dri`.
+Be in the group of its devices: `sudo usermod -aG render "$USER"`; in a container: `docker run --device /dev/dri`. Where
+the kernel's file is closed to users, let a group read it, with the change `hwmon-group` below.
 """
 
 from __future__ import annotations
