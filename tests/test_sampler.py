@@ -20,6 +20,7 @@ from carbonwatch.sampler import Sampler, cut, open_sampler, outermost
 from carbonwatch.sensors import _SIGNS, is_absent
 from carbonwatch.settings import Settings
 from carbonwatch.testing import Clock, FakeActivity, FakeMeter, fake_sampler
+from tests import missing
 
 SECOND = 10**9
 
@@ -785,11 +786,11 @@ def in_child(check: object) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_child_starts_with_a_sampler_of_its_own_while_another_thread_holds_the_parent_s(
     models: Settings,
 ) -> None:
+    missing.unless(hasattr(os, "fork"), "a system that forks")
     parent_s = sampler.share(models)
     parent_s.subscribe(lambda _: None, 100)
     held, done = threading.Event(), threading.Event()
