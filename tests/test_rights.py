@@ -142,6 +142,12 @@ def test_a_refusal_comes_whole_through_a_pickle() -> None:
     )
 
 
+def test_a_refusal_without_a_lasting_change_may_have_a_remedy() -> None:
+    again = pickle.loads(pickle.dumps(SensorRefused("it is closed.", remedy="Join its group.")))
+
+    assert (again.remedy, again.fix, again.worth) == ("Join its group.", None, {})
+
+
 def test_the_how_to_shows_the_change_that_is_made() -> None:
     page = (ROOT / "docs" / "how-to" / "read-rapl.md").read_text()
 

@@ -94,14 +94,18 @@ done"""
 class Mendable(SensorUnavailable):
     """A meter that could be read here if the machine were changed: `fix` does that, `worth` says how well it meters.
 
-    worth: relative interval by component, for what the sensor would count.
+    worth: relative interval by component, for what the sensor would count. remedy: what helps where there is no fix.
     """
 
     def __init__(
-        self, reason: str, fix: Fix | None = None, worth: Mapping[str, tuple[float, float]] | None = None
+        self,
+        reason: str,
+        fix: Fix | None = None,
+        worth: Mapping[str, tuple[float, float]] | None = None,
+        remedy: str = "",
     ) -> None:
-        super().__init__(reason, fix.remedy() if fix else "")
-        self.args = (reason, fix, worth)  # so that it comes whole through a pickle
+        super().__init__(reason, fix.remedy() if fix else remedy)
+        self.args = (reason, fix, worth, remedy)  # so that it comes whole through a pickle
         self.fix = fix
         self.worth = dict(worth or {})
 

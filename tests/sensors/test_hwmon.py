@@ -3,8 +3,7 @@ from __future__ import annotations
 import os
 import pathlib
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,17 +12,17 @@ from carbonwatch.errors import SensorUnavailable
 from carbonwatch.model import Domain
 from carbonwatch.rights import GRACE_POWER_METER, HWMON_FOR_A_GROUP, Mendable, SensorRefused
 from carbonwatch.sampler import Sampler, cut, outermost
+from carbonwatch.sensors import _hwmon
 from carbonwatch.sensors._gauges import GaugeMeter
-from carbonwatch.sensors.hwmon import detect
+from carbonwatch.sensors.hwmon import RULES, detect
 from carbonwatch.settings import Settings
 from carbonwatch.testing import Clock, FakeMeter
-from tests.sensors.trees import Process, no_process, plant
+from tests.sensors.trees import Process, as_nobody, no_process, plant
 
 if TYPE_CHECKING:
     from carbonwatch.sensors._polled import Sums
 
 S = 10**9
-NOBODY = 65534
 
 
 def parts(root: pathlib.Path, name: str) -> dict[str, str]:
@@ -267,6 +266,45 @@ def test_a_descriptor_that_was_closed_and_is_another_file_s_is_neither_read_nor_
         os.close(fd)
 
 
+def test_a_counter_that_stands_at_0_is_none_and_not_0(tmp_path: pathlib.Path) -> None:
+    settings = plant(tmp_path, "epyc-amd-energy")
+    socket(tmp_path).write_text("0\n")
+
+    meter = detect(settings)
+
+    assert [d.id for d in meter.domains] == ["hwmon:amd_energy:Esocket1"]
+    assert meter.rejected["hwmon:amd_energy:Esocket0"] == "shows 0 J and does not move, as in virtual machines"
+
+
+def test_a_counter_that_is_0_at_first_and_moves_is_counted(tmp_path: pathlib.Path) -> None:
+    plant(tmp_path, "epyc-amd-energy")
+    socket(tmp_path).write_text("0\n")
+    chips = _hwmon.chips(str(tmp_path))
+
+    meter = _hwmon.meter(chips, RULES, sleep=lambda _: socket(tmp_path).write_text("15\n"))
+
+    assert [d.id for d in meter.domains] == ["hwmon:amd_energy:Esocket0", "hwmon:amd_energy:Esocket1"]
+
+
+def test_a_counter_that_does_not_move_for_seconds_is_a_gap_until_it_does(tmp_path: pathlib.Path) -> None:
+    meter = detect(plant(tmp_path, "epyc-amd-energy"))
+    meter.read(0)
+    still, why = meter.read(6 * S), dict(meter.failed)
+    socket(tmp_path).write_text("9000000500\n")
+
+    assert (still, set(why.values())) == ({}, {"it has not moved since the start, so nothing is known of its energy"})
+    assert meter.read(7 * S) == {"hwmon:amd_energy:Esocket0": 500_000}
+
+
+def test_a_gpu_that_sleeps_has_used_nothing(tmp_path: pathlib.Path) -> None:
+    settings = plant(tmp_path, "juno")
+    (tmp_path / "class" / "hwmon" / "hwmon0" / "energy2_input").write_text("0\n")
+    meter = detect(settings)
+    meter.read(0)
+
+    assert meter.read(60 * S) == {"hwmon:scmi_sensors:GPU": 0}
+
+
 def test_power_is_joined_by_straight_lines(tmp_path: pathlib.Path) -> None:
     meter = detect(plant(tmp_path, "altra"))
     file = tmp_path / "class" / "hwmon" / "hwmon2" / "power1_input"
@@ -373,22 +411,6 @@ def test_a_real_process_counts_even_power_to_the_instant_that_is_asked_for(tmp_p
 # what this user may not read, and what a machine does not show
 
 
-@contextmanager
-def as_nobody(root: pathlib.Path) -> Iterator[Settings]:
-    """In the machine's folder, without root's rights."""
-    before, user = os.getcwd(), os.geteuid()
-    root.chmod(0o755)
-    os.chdir(root)  # its parents may be closed to nobody
-    if user == 0:
-        os.seteuid(NOBODY)
-    try:
-        yield Settings(path_sysfs=".")
-    finally:
-        if user == 0:
-            os.seteuid(user)
-        os.chdir(before)
-
-
 def close_sockets(root: pathlib.Path, *numbers: int) -> None:
     for number in numbers:
         (root / "class" / "hwmon" / "hwmon3" / f"energy{number}_input").chmod(0)
@@ -397,8 +419,8 @@ def close_sockets(root: pathlib.Path, *numbers: int) -> None:
 def test_a_counter_that_this_user_may_not_read_is_refused_with_the_lasting_fix(tmp_path: pathlib.Path) -> None:
     plant(tmp_path, "epyc-amd-energy")
     close_sockets(tmp_path, 3, 4)
-    with as_nobody(tmp_path) as settings, pytest.raises(SensorRefused) as caught:
-        detect(settings)
+    with as_nobody(tmp_path), pytest.raises(SensorRefused) as caught:
+        detect(Settings(path_sysfs="."))
 
     path = "./class/hwmon/hwmon3/energy3_input"
     assert caught.value.reason == f"{path} can't be read (Permission denied): it is there, but this user may not."
@@ -408,8 +430,8 @@ def test_a_counter_that_this_user_may_not_read_is_refused_with_the_lasting_fix(t
 def test_of_two_sockets_the_one_that_may_be_read_is_and_the_other_says_why(tmp_path: pathlib.Path) -> None:
     plant(tmp_path, "epyc-amd-energy")
     close_sockets(tmp_path, 4)
-    with as_nobody(tmp_path) as settings:
-        meter = detect(settings)
+    with as_nobody(tmp_path):
+        meter = detect(Settings(path_sysfs="."))
 
     assert [d.id for d in meter.domains] == ["hwmon:amd_energy:Esocket0"]
     assert "Permission denied" in meter.rejected["hwmon:amd_energy:Esocket1"]

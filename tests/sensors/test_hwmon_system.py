@@ -53,6 +53,14 @@ def test_of_two_meters_of_the_whole_one_is_counted(tmp_path: pathlib.Path) -> No
     }
 
 
+def test_a_machine_that_draws_nothing_is_not_believed(tmp_path: pathlib.Path) -> None:
+    settings = plant(tmp_path, "server-acpi")
+    (tmp_path / "class" / "hwmon" / "hwmon1" / "power1_average").write_text("0\n")
+
+    with pytest.raises(SensorUnavailable, match="shows 0 W and does not move"):
+        detect(settings)
+
+
 # beside others
 
 SENSORS = ("hwmon", "hwmon_system")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from carbonwatch.sensors._polled import Polled
 from carbonwatch.settings import Settings
@@ -11,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from carbonwatch.sensors._polled import Sums
 
+NOBODY = 65534
 MACHINES = pathlib.Path(__file__).parent.parent / "data" / "sys"
 
 
@@ -33,6 +37,22 @@ def _place(root: pathlib.Path, path: str) -> pathlib.Path:
     file = root / path.removeprefix("/sys/")
     file.parent.mkdir(parents=True, exist_ok=True)
     return file
+
+
+@contextmanager
+def as_nobody(root: pathlib.Path) -> Iterator[None]:
+    """In a folder, without root's rights."""
+    before, user = os.getcwd(), os.geteuid()
+    root.chmod(0o755)
+    os.chdir(root)  # its parents may be closed to nobody
+    if user == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if user == 0:
+            os.seteuid(user)
+        os.chdir(before)
 
 
 def no_process(sums: Sums, every_s: float, *, mean_s: float = 0.0) -> Polled:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from carbonwatch.sensors._counter import WrappingCounter
 from carbonwatch.sensors._gauges import Gauge, GaugeMeter, NumberFile, listed, text
 from carbonwatch.sensors._polled import Polled, started
 from carbonwatch.sensors._power import PowerIntegral
+from carbonwatch.sensors._rapl import STANDS_STILL, Stillness
 from carbonwatch.units import NS_PER_S
 
 TYPE_CHECKING = False
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 _NO_WRAP = 1 << 64  # drivers add up in 64 bits; a step back is a driver that was loaded again
 _NJ_PER_UJ = (1000, 1)
+_LOOK_AGAIN_S = 0.02
 _HASTE_S = 0.1  # what has to be read so often, and oftener, is read by a process of its own
 
 # kinds of files, the best first, and which of them together tell a power or an energy
@@ -126,7 +129,12 @@ def channels(chip: Chip) -> Iterator[Channel]:
                 yield Channel(chip, number, label, tuple(older + name for name in found))
 
 
-def meter(chips: Iterable[Chip], rules: Mapping[str, tuple[Rule, ...]], poll: Poll = Polled) -> GaugeMeter:
+def meter(
+    chips: Iterable[Chip],
+    rules: Mapping[str, tuple[Rule, ...]],
+    poll: Poll = Polled,
+    sleep: Callable[[float], object] = time.sleep,
+) -> GaugeMeter:
     """A meter of all that the rules of each chip's name count. Raises SensorUnavailable where that is nothing."""
     gauges: list[Gauge] = []
     rejected: dict[str, str] = {}
@@ -143,13 +151,36 @@ def meter(chips: Iterable[Chip], rules: Mapping[str, tuple[Rule, ...]], poll: Po
                 continue
             pace = rule.pace._replace(mean_s=channel.mean_s or rule.pace.mean_s)
             try:
-                gauges.append(open_gauge([channel], domain(id_, channel, rule), rule.max_power_w, pace))
+                gauge = open_gauge([channel], domain(id_, channel, rule), rule.max_power_w, pace)
             except SensorUnavailable as error:
                 rejected[id_] = error.reason
                 refusals.append(error)
+                continue
+            if _never_0(gauge) and _shows_0(gauge, sleep):
+                rejected[id_] = f"shows 0 {'J' if channel.counts else 'W'} and does not move, as in virtual machines"
+                gauge.close()
+            else:
+                gauges.append(gauge)
     if not gauges:
         raise _nothing(rejected, refusals)
     return metered(gauges, rejected, poll)
+
+
+def _never_0(gauge: _EnergyFile | _PowerFiles) -> bool:
+    """Whether what it meters is never without power: a rail may be, and a GPU that sleeps."""
+    component = gauge.domain.component
+    return component == "system" or (isinstance(gauge, _EnergyFile) and component != "gpu")
+
+
+def _shows_0(gauge: _EnergyFile | _PowerFiles, sleep: Callable[[float], object]) -> bool:
+    """Whether it shows nothing, and still does a little later: some count from when they are first read."""
+    try:
+        if gauge.shown(0):
+            return False
+        sleep(_LOOK_AGAIN_S)
+        return gauge.shown(0) == 0
+    except Unavailable:
+        return False
 
 
 def metered(gauges: list[Gauge], rejected: Mapping[str, str], poll: Poll = Polled) -> GaugeMeter:
@@ -188,7 +219,9 @@ def domain(id_: str, channel: Channel, rule: Rule) -> Domain:
     return Domain(id_, component, "measured", source, within, rule.error, period_s=rule.period_s)
 
 
-def open_gauge(of: list[Channel], domain: Domain, max_power_w: int = 5000, pace: Pace | None = None) -> Gauge:
+def open_gauge(
+    of: list[Channel], domain: Domain, max_power_w: int = 5000, pace: Pace | None = None
+) -> _EnergyFile | _PowerFiles:
     """A gauge of a channel, less the power of those that follow. Raises SensorUnavailable if one may not be read."""
     files: list[list[NumberFile]] = []
     try:
@@ -221,13 +254,21 @@ class _EnergyFile:
         self.domain = domain
         self._file = file
         self._counter = WrappingCounter(_NO_WRAP, max_power_w=max_power_w, nj_per_tick=_NJ_PER_UJ)
+        self._stillness = Stillness("other")
 
     @property
     def doubt(self) -> str:
         return self._counter.doubt
 
+    def shown(self, ns: int) -> int:
+        """Microjoules, as they are in the file. Raises Unavailable."""
+        return self._file.number(ns)
+
     def count(self, ns: int) -> int:
-        return self._counter.advance(self._file.number(ns), ns)
+        value = self.shown(ns)
+        if _never_0(self) and self._stillness.lasts(value, ns):
+            raise Unavailable(STANDS_STILL)
+        return self._counter.advance(value, ns)
 
     def close(self) -> None:
         self._file.close()
@@ -250,10 +291,13 @@ class _PowerFiles:
         """The same for a process of its own."""
         return [[*(_lasting(file.path) for file in files), str(self._factor)] for files in self._files]
 
-    def count(self, ns: int) -> int:
+    def shown(self, ns: int) -> int:
+        """Microwatts now. Raises Unavailable."""
         whole, *parts = (math.prod(file.number(ns) for file in files) for files in self._files)
-        # parts of another moment may be more than the whole
-        return self._integral.advance(max(0, whole - sum(parts)) * self._factor, ns)
+        return max(0, whole - sum(parts)) * self._factor  # parts of another moment may be more than the whole
+
+    def count(self, ns: int) -> int:
+        return self._integral.advance(self.shown(ns), ns)
 
     def close(self) -> None:
         _close(self._files)
