@@ -79,6 +79,13 @@ Place and carbon intensity
     assert text.endswith("  a sample takes 200 µs of CPU time, 0.02 % of one CPU if taken every 1.00 s")
 
 
+def test_in_a_container_a_change_is_the_host_s() -> None:
+    inside = replace(FOUND, facts={**FOUND.facts, "container": "docker"})
+    words = "In a container, make it on the host."
+
+    assert [words in doctor.as_text(found, 80, False) for found in (FOUND, inside)] == [False, True]
+
+
 def test_it_fits_into_80_columns_but_for_commands_to_copy() -> None:
     command = "sudo chmod a+r " + "/sys" * 40
     found = replace(FOUND, not_read={"rapl": Unavailable("word " * 60, f"Do this:\n  {command}")}, notes=("why " * 60,))

@@ -245,6 +245,8 @@ def _not_read(found: Findings, width: int, colour: bool) -> Iterator[str]:
         if source.fix:
             yield from _wrapped(source.fix.exposes, width, _INDENT)
             yield from _wrapped("`carbonwatch doctor --fix` does that, `--undo` takes it back.", width, _INDENT)
+            if found.facts["container"] not in ("none", "None"):
+                yield from _wrapped("In a container, make it on the host.", width, _INDENT)
 
 
 def _remedy(remedy: str, width: int) -> Iterator[str]:

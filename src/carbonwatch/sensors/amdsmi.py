@@ -78,6 +78,7 @@ class Board(NamedTuple):
     bus: str  # "0000:03:00.0"
     name: str
     power_file: str | None
+    memory_bytes: int | None = None
 
     @property
     def id(self) -> str:
@@ -175,10 +176,10 @@ def detect(
 ) -> GaugeMeter:
     """A meter of every AMD GPU that the program can see."""
     environ = os.environ if environ is None else environ
-    boards = _boards(settings.path_sysfs)
+    boards = every_board(settings.path_sysfs)
     if not boards:
         raise SensorUnavailable("There is no GPU of AMD.")
-    visible, rejected = _visible(boards, environ)
+    visible, rejected = choose(boards, environ)
     library = _opened(load or _loaded, visible)
     try:
         gauges = _gauges(visible, library, rejected, sleep)
@@ -290,7 +291,7 @@ def _loaded() -> Any:
     raise reason
 
 
-def _boards(path_sysfs: str) -> list[Board]:
+def every_board(path_sysfs: str) -> list[Board]:
     """Every device of the driver amdgpu, in the order of the bus; an APU's graphics is inside its processor."""
     folder = os.path.join(path_sysfs, "bus", "pci", "drivers", "amdgpu")
     found = []
@@ -298,7 +299,8 @@ def _boards(path_sysfs: str) -> list[Board]:
         device = os.path.join(folder, bus)
         if ":" in bus and not _is_apu(device):
             name = text(os.path.join(device, "product_name")) or "AMD GPU"
-            found.append(Board(bus, name, _power_file(device)))
+            memory = text(os.path.join(device, "mem_info_vram_total"))
+            found.append(Board(bus, name, _power_file(device), int(memory) if memory.isdecimal() else None))
     return found
 
 
@@ -314,7 +316,7 @@ def _power_file(device: str) -> str | None:
     return next((path for path in paths if os.path.exists(path)), None)
 
 
-def _visible(boards: list[Board], environ: Mapping[str, str]) -> tuple[list[Board], dict[str, str]]:
+def choose(boards: list[Board], environ: Mapping[str, str]) -> tuple[list[Board], dict[str, str]]:
     """The boards that a program can see: ROCR's list, and of those HIP's (which also takes CUDA's name for it)."""
     seen, why = list(boards), ""
     for names in (("ROCR_VISIBLE_DEVICES",), ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")):
