@@ -11,7 +11,9 @@ something counted, or the whole of it once more, is left out with its reason; AM
 within RAPL's.
 
 Power is read twice in the time that it is the mean of, as far as that is known, else four times a second. Where that is
-ten times a second or more, on Grace (40) and Jetson (10), a process beside the program reads it.
+ten times a second or more, on Grace (40) and Jetson (10), a process beside the program reads it, which takes half a
+percent of a core. Of power that jumps every 150 ms, told as means of 50 ms, a window of a second is 0.3 % off that way,
+and 15 % at four reads a second (simulated, rms).
 
 ## What it needs
 
