@@ -836,3 +836,23 @@ def test_what_activities_note_is_together_and_one_that_can_t_tell_stops_nothing(
 
     assert Sampler([], [first, Broken(), second], thread=False).facts == {"a": 1, "b": 2}
     assert "Broken failed" in caplog.text
+
+
+class Noting(FakeMeter):
+    """A meter that has something to note."""
+
+    def __init__(self, note: object) -> None:
+        super().__init__("gpu", id=f"a:{note}")
+        self._note = note
+
+    @property
+    def facts(self) -> dict[str, object]:
+        if self._note == "fails":
+            raise RuntimeError
+        return {"gpu_state": {self._note: 1}, "gpu_driver": self._note}
+
+
+def test_what_meters_note_is_joined_by_board_and_one_that_fails_leaves_the_others() -> None:
+    sampler = Sampler([Noting("x"), Noting("fails"), Noting("y")], [], thread=False)
+
+    assert sampler.facts == {"gpu_state": {"x": 1, "y": 1}, "gpu_driver": "y"}

@@ -152,15 +152,18 @@ class Sampler:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What a run is to note of how work is counted."""
+        """What a run is to note of what is metered, and of how work is counted."""
         found: dict[str, Any] = {}
         with self._lock:
-            for activity in self.activities:
+            readers: tuple[Meter | Activity, ...] = (*self.meters, *self.activities)
+            for reader in readers:
                 try:
-                    found.update(activity.facts)
-                # border: an activity may be foreign code, and must not stop the program that is measured
+                    for name, value in getattr(reader, "facts", {}).items():
+                        # states of boards are by board, whoever metered it
+                        found[name] = {**found.get(name, {}), **value} if isinstance(value, dict) else value
+                # border: a reader may be foreign code, and must not stop the program that is measured
                 except Exception as error:
-                    self._warn_once(activity, error)
+                    self._warn_once(reader, error)
         return found
 
     def settle(self) -> None:

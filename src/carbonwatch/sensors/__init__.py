@@ -3,7 +3,7 @@
 To add one: a file with `detect(settings) -> Meter`, which raises SensorUnavailable where the interface is
 not there. What the hardware offers instead of a count (a register that wraps, watts, a model's guess) is turned
 into nanojoules counted up inside that file; nothing after it knows which it was. A meter may have an attribute
-`tick_s`: so often it wants to be read during a run, also between two samples.
+`tick_s`: so often it wants to be read during a run, also between two samples; and `facts`, what a run is to note of it.
 """
 
 from __future__ import annotations

@@ -50,6 +50,7 @@ _PERIOD_S = 0.1  # of the table that the library reads: nobody publishes it, and
 _MAX_POWER_W = 5000  # no board draws as much; more than that is a counter set to something else
 _POWER_TICK_S = 0.5  # the driver's mean is of about a second
 
+_DEVICES = ("bus", "pci", "drivers", "amdgpu")
 _LIBRARY = "libamd_smi.so"
 _INIT_GPUS = 1 << 1  # AMDSMI_INIT_AMD_GPUS, amdsmi.h
 _PATIENCE_S = 0.25
@@ -193,7 +194,34 @@ def detect(
         reasons = "; ".join(f"{id_}: {why}" for id_, why in rejected.items())
         raise SensorUnavailable(f"None of AMD's GPUs is read ({reasons}).", _HELP if visible else "")
     tick_s = _POWER_TICK_S if any(isinstance(gauge, PowerFile) for gauge in gauges) else None
-    return GaugeMeter(gauges, rejected, library.close if library else None, tick_s=tick_s)
+    counted = {gauge.domain.id for gauge in gauges}
+    return GaugeMeter(
+        gauges,
+        rejected,
+        library.close if library else None,
+        tick_s=tick_s,
+        facts=lambda: facts(settings.path_sysfs, [board for board in visible if board.id in counted]),
+    )
+
+
+def facts(path_sysfs: str, boards: Iterable[Board]) -> dict[str, Any]:
+    """How boards are now, and the version of a driver that was installed beside the kernel's own."""
+    version = text(os.path.join(path_sysfs, "module", "amdgpu", "version"))
+    states = {board.id: _state(os.path.join(path_sysfs, *_DEVICES, board.bus)) for board in boards}
+    return {"gpu_state": states, **({"gpu_driver": version} if version else {})}
+
+
+def _state(device: str) -> dict[str, float]:
+    """As far as the kernel tells: temperature in degrees Celsius, clock, how busy it is, memory."""
+    chip = next((os.path.join("hwmon", name) for name in listed(os.path.join(device, "hwmon"))), "")
+    files = {
+        "temperature_c": (os.path.join(chip, "temp1_input"), 1000),
+        "sm_clock_mhz": (os.path.join(chip, "freq1_input"), 1_000_000),
+        "busy_percent": ("gpu_busy_percent", 1),
+        "memory_used_gb": ("mem_info_vram_used", 1 << 30),
+    }
+    told = {name: (text(os.path.join(device, file)), unit) for name, (file, unit) in files.items()}
+    return {name: round(int(number) / unit, 2) for name, (number, unit) in told.items() if number.isdecimal()}
 
 
 def _gauges(
@@ -293,7 +321,7 @@ def _loaded() -> Any:
 
 def every_board(path_sysfs: str) -> list[Board]:
     """Every device of the driver amdgpu, in the order of the bus; an APU's graphics is inside its processor."""
-    folder = os.path.join(path_sysfs, "bus", "pci", "drivers", "amdgpu")
+    folder = os.path.join(path_sysfs, *_DEVICES)
     found = []
     for bus in listed(folder):
         device = os.path.join(folder, bus)
