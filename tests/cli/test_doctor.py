@@ -12,7 +12,7 @@ from carbonwatch import settings
 from carbonwatch.cli import _mend, doctor
 from carbonwatch.errors import Unavailable
 from carbonwatch.model import Domain, Place
-from carbonwatch.rights import HWMON_FOR_A_GROUP, LOAD_THE_DRIVER, POWERCAP_FOR_A_GROUP, SensorRefused
+from carbonwatch.rights import HWMON_FOR_A_GROUP, LOAD_THE_DRIVER, POWERCAP_FOR_A_GROUP, Mendable, SensorRefused
 from carbonwatch.settings import Settings, resolve
 from carbonwatch.testing import intensity
 
@@ -194,6 +194,14 @@ def test_what_is_closed_and_measured_as_well_already_is_nothing_to_mend() -> Non
 
     assert (source.state, source.remedy, found.complete) == ("refused", "", True)
     assert source.reason.endswith("Nothing is lost: what it meters is measured as well already.")
+
+
+def test_what_a_remedy_helps_is_told_with_what_is_lost_until_then() -> None:
+    hidden = Mendable("The driver is there, its library is not.", worth={"gpu": (-0.05, 0.05)}, remedy="--gpus all")
+    (source,) = [s for s in replace(FOUND, not_read={"nvml": hidden}).sources if s.name == "nvml"]
+
+    assert (source.state, source.remedy, source.fix) == ("absent", "--gpus all", None)
+    assert source.lost == "gpu is not known at all; it would be measured, -5 to +5 %"
 
 
 def test_a_part_that_is_closed_has_the_change_for_its_kind_of_meter() -> None:

@@ -191,8 +191,7 @@ def detect(
     if not gauges:
         if library is not None:
             library.close()
-        reasons = "; ".join(f"{id_}: {why}" for id_, why in rejected.items())
-        raise SensorUnavailable(f"None of AMD's GPUs is read ({reasons}).", _HELP if visible else "")
+        raise _none_read(rejected, visible)
     tick_s = _POWER_TICK_S if any(isinstance(gauge, PowerFile) for gauge in gauges) else None
     counted = {gauge.domain.id for gauge in gauges}
     return GaugeMeter(
@@ -202,6 +201,15 @@ def detect(
         tick_s=tick_s,
         facts=lambda: facts(settings.path_sysfs, [board for board in visible if board.id in counted]),
     )
+
+
+def _none_read(rejected: Mapping[str, str], visible: list[Board]) -> SensorUnavailable:
+    from carbonwatch import rights
+
+    reason = f"None of AMD's GPUs is read ({'; '.join(f'{id_}: {why}' for id_, why in rejected.items())})."
+    if not visible:
+        return SensorUnavailable(reason)
+    return rights.Mendable(reason, worth={"gpu": _COUNTER_ERROR}, remedy=_HELP)
 
 
 def facts(path_sysfs: str, boards: Iterable[Board]) -> dict[str, Any]:

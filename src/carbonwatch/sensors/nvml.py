@@ -69,7 +69,11 @@ def detect(
         nvml = open_nvml(settings.path_procfs, environ)
     except Unavailable as error:
         remedy = error.remedy or ("Leave out the setting gpus." if settings.gpus else "")
-        raise SensorUnavailable(error.reason, remedy) from error
+        if not remedy:
+            raise SensorUnavailable(error.reason) from error
+        from carbonwatch import rights
+
+        raise rights.Mendable(error.reason, worth={"gpu": _COUNTER_ERROR}, remedy=remedy) from error
     try:
         return _meter(nvml, settings, environ, sleep, wall_ns, poll)
     except BaseException:
