@@ -104,6 +104,14 @@ def test_of_a_jetson_without_an_input_all_rails_are_counted(tmp_path: pathlib.Pa
     }
 
 
+def test_a_rail_that_shows_less_than_nothing_gives_nothing_back(tmp_path: pathlib.Path) -> None:
+    assert energy_j(tmp_path, "jetson-thor", 1) == {
+        "hwmon:ina3221:VDD_GPU": 0,
+        "hwmon:ina3221:VDD_CPU_SOC_MSS": 4,
+        "hwmon:ina3221:VIN_SYS_5V0": 6.5,
+    }
+
+
 def test_an_older_jetson_s_chips_are_read_as_industrial_io_in_milliwatts(tmp_path: pathlib.Path) -> None:
     assert energy_j(tmp_path, "jetson-tx2-iio") == {"hwmon:ina3221:VDD_IN": 31.81}
 

@@ -111,7 +111,7 @@ _MODULE = r"VDD_IN|POM_5V_IN"
 _CARRIER_INPUT = r"VDD_MUX"
 _CARRIER = r"VDD_(?:5V0_IO_SYS|3V3_SYS.*|3V3_IO_SLP.*|1V8_IO)"
 _RAILS: tuple[tuple[str, Component], ...] = (
-    (r"(?:VDD_|POM_5V_|VDD_SYS_)?CPU(?:_CV|_GPU_CV)?", "cpu"),
+    (r"(?:VDD_|POM_5V_|VDD_SYS_)?CPU(?:_CV|_GPU_CV|_SOC_MSS)?", "cpu"),
     (r"(?:VDD_|POM_5V_|VDD_SYS_)?GPU(?:_SOC)?", "gpu"),
     (r"VDDRQ|VDD_SYS_DDR|VDDQ_VDD2_1V8AO", "ram"),
     (r"(?:VDD_|VDD_SYS_)?SOC|CV|SYS5V|VIN_SYS_5V0", "rest"),
