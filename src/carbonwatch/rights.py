@@ -187,7 +187,7 @@ GRACE_POWER_METER = Fix(
     text="options acpi_power_meter force_cap_on=y",
     after=("modprobe -r acpi_power_meter", "modprobe acpi_power_meter"),
     undo=("modprobe -r acpi_power_meter", "modprobe acpi_power_meter"),
-    exposes="Every user may read mean power of the last 50 ms, too slow for what PLATYPUS does.",
+    exposes="Every user may read mean power of the last 50 ms, too slow for what PLATYPUS does, and root may cap it.",
 )
 
 FIXES = (POWERCAP_FOR_A_GROUP, HWMON_FOR_A_GROUP, LOAD_THE_DRIVER, PERF_FOR_ALL, GRACE_POWER_METER)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,15 @@ def test_where_nothing_tells_a_name_it_is_the_beginning_of_the_id(tmp_path: Path
 
     assert known.of(Group(kind, ID)) == f"{kind} 0123456789ab"
     assert Names(str(tmp_path / "none")).of(Group(kind, ID, 4711)) == f"{kind} 0123456789ab"
+
+
+@pytest.mark.parametrize("listed", ["[" * 100_000, [{"id": ID, "names": 5}], [{"id": ID, "names": []}], ["x"], {}])
+def test_what_a_user_has_put_there_to_mislead_names_nothing(tmp_path: Path, listed: object) -> None:
+    storage = "home/u1000/.local/share/containers/storage/overlay-containers"
+    known = names(tmp_path, **{f"{storage}/containers.json": listed})
+    os.mkfifo(tmp_path / storage / "volatile-containers.json")
+
+    assert known.of(Group("podman", ID, 1000)) == "podman 0123456789ab"
 
 
 def test_a_name_is_looked_up_once(tmp_path: Path) -> None:

@@ -110,6 +110,31 @@ def test_a_process_that_was_killed_is_a_reason_and_no_zero(polled: Polled, file:
         polled.count(0, time.monotonic_ns() + 10 * S)
 
 
+def test_in_place_of_a_process_that_was_killed_another_goes_on_counting(polled: Polled, file: Path) -> None:
+    _, before_nj = count_nj(polled)
+    (pid,) = holders(file)
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not holders(file))
+    with pytest.raises(Unavailable, match="does not answer"):
+        polled.count(0, time.monotonic_ns() + 31 * S)
+    first_ns, first_nj = count_nj(polled)
+    wait_until(lambda: time.monotonic_ns() - first_ns > S // 20)
+    last_ns, last_nj = count_nj(polled)
+
+    assert first_nj >= before_nj
+    assert (last_nj - first_nj) / (last_ns - first_ns) == pytest.approx(30.0, rel=0.001)
+    assert len(holders(file)) == 1
+
+
+def test_one_that_was_closed_begins_no_other(polled: Polled, file: Path) -> None:
+    polled.close()
+    wait_until(lambda: not holders(file))
+    with pytest.raises(Unavailable):
+        polled.count(0, time.monotonic_ns() + 31 * S)
+
+    assert holders(file) == []
+
+
 def test_it_is_not_the_program_s_child(polled: Polled) -> None:
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+_LARGEST = 1 << 24  # bytes of a list of containers
 _HEX = frozenset("0123456789abcdef")
 # the beginning of a control group's name -> what runs such containers
 _RUNTIMES = {"docker": "docker", "libpod": "podman", "cri-containerd": "pod", "crio": "pod"}
@@ -39,7 +40,7 @@ class Names:
         self._known: dict[Group, str] = {}
 
     def of(self, group: Group | None) -> str:
-        """ "docker web", of a user "docker ada/web"; "docker 0123456789ab" where nothing tells the name."""
+        """Such as "docker web", of a user "docker ada/web"; "docker 0123456789ab" where nothing tells the name."""
         if group is None or not group.kind:
             return group.id if group else ""
         if group in self._known:
@@ -71,8 +72,8 @@ class Names:
             for file in ("containers.json", "volatile-containers.json"):
                 listed = _json(self._path(storage, folder, file))
                 for each in listed if isinstance(listed, list) else ():
-                    if isinstance(each, dict) and each.get("id") == id_ and each.get("names"):
-                        return str(each["names"][0])
+                    if isinstance(each, dict) and each.get("id") == id_ and isinstance(each.get("names"), list):
+                        return str(next(iter(each["names"]), ""))
         return ""
 
     def _of_kubernetes(self, id_: str) -> str:
@@ -130,13 +131,16 @@ def _name_and_home(uid: int) -> tuple[str, str]:
 
 
 def _json(path: str) -> Any:
-    """What is in a file; None if it can't be read."""
+    """What is in a file; None if it can't be read. Root may read what a user has put there, so anything may be."""
     import json
+    import stat
 
     try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
-    except (OSError, ValueError):
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe would be waited for
+        with open(fd, "rb") as file:
+            status = os.fstat(fd)
+            return json.load(file) if stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST else None
+    except (OSError, ValueError, RecursionError):
         return None
 
 

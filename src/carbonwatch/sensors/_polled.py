@@ -38,6 +38,7 @@ _ATTEMPTS = 100
 
 _START_S = 5.0
 _STALE_NS = 2_000_000_000  # where CPUs are busy, a process may be late by so much
+_AGAIN_NS = 30_000_000_000
 _LOOK_S = 1.0  # for the program
 
 
@@ -50,18 +51,25 @@ class Polled:
     """
 
     def __init__(self, sums: Sums, every_s: float, *, mean_s: float = 0.0) -> None:
-        from mmap import mmap
-
+        self._sums, self._every_s = sums, every_s
         self._lag_ns = round(mean_s * 1e9 / 2)
         self._shown_nj = [0] * len(sums)
-        memory_fd = _above_streams(_memory_fd(_SLOT.size * len(sums)))
+        self._ahead_nj: list[int | None] = [0] * len(sums)  # of the process that reads now, at its first count
+        self._is_open = True
+        self._begin()
+
+    def _begin(self) -> None:
+        from mmap import mmap
+
+        memory_fd = _above_streams(_memory_fd(_SLOT.size * len(self._sums)))
         try:
-            self._memory = mmap(memory_fd, _SLOT.size * len(sums))
-            for index in range(len(sums)):
+            self._memory = mmap(memory_fd, _SLOT.size * len(self._sums))
+            for index in range(len(self._sums)):
                 _put(self._memory, index, 0, 0, 0, _NOT_YET)
-            self._leash_fd = _start(sums, every_s, memory_fd)
+            self._leash_fd = _start(self._sums, self._every_s, memory_fd)
         finally:
             os.close(memory_fd)
+        self._begun_ns = time.monotonic_ns()
 
     def wait(self, patience_s: float = _START_S) -> bool:
         """Whether it reads everything, once it has begun; within a time. It takes some 20 ms."""
@@ -79,18 +87,37 @@ class Polled:
         from carbonwatch.errors import Unavailable
 
         at_ns, count_nj, power_uw, error = _get(self._memory, index)
+        if error > 0:
+            raise Unavailable(f"it can't be read ({os.strerror(error)})")
+        if ns - max(at_ns, self._begun_ns) > _STALE_NS:
+            self._begin_again(ns)
+            raise Unavailable("the process that reads it does not answer")
         if error == _NOT_YET:
             raise Unavailable("the process that reads it has not begun")
-        if error:
-            raise Unavailable(f"it can't be read ({os.strerror(error)})")
-        if ns - at_ns > _STALE_NS:
-            raise Unavailable("the process that reads it does not answer")
-        ahead_ns = ns - at_ns + self._lag_ns
-        self._shown_nj[index] = max(self._shown_nj[index], count_nj + power_uw * ahead_ns // 1_000_000)
+        now_nj = count_nj + power_uw * (ns - at_ns + self._lag_ns) // 1_000_000
+        ahead_nj = self._ahead_nj[index]
+        if ahead_nj is None:  # the first count of another process: what it shows goes on from here
+            ahead_nj = self._ahead_nj[index] = self._shown_nj[index] - now_nj
+        self._shown_nj[index] = max(self._shown_nj[index], now_nj + ahead_nj)
         return self._shown_nj[index]
 
     def close(self) -> None:
         """Lets the process go; it ends by itself."""
+        self._is_open = False
+        self._let_go()
+
+    def _begin_again(self, ns: int) -> None:
+        """Another process in place of one that was ended, now and then. What was not read meanwhile is lost."""
+        if not self._is_open or ns - self._begun_ns < _AGAIN_NS:
+            return
+        self._let_go()
+        self._ahead_nj = [None] * len(self._sums)
+        try:
+            self._begin()
+        except OSError:
+            self._begun_ns = ns
+
+    def _let_go(self) -> None:
         fd, self._leash_fd = self._leash_fd, -1
         if fd >= 0:
             os.close(fd)
