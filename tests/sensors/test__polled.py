@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from carbonwatch.errors import Unavailable
-from carbonwatch.sensors._polled import Polled, _check, _get, _put, _Sum
+from carbonwatch.sensors._polled import Polled, _check, _get, _is_interpreter, _put, _Sum
 
 PATIENCE_S = 60
 S = 10**9
@@ -187,6 +187,21 @@ def test_a_program_without_standard_streams_has_it_too(file: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code, str(file)], check=False, timeout=PATIENCE_S)
 
     assert done.returncode == 42
+
+
+@pytest.mark.parametrize(
+    ("executable", "runs_files"),
+    [
+        ("/usr/bin/python3.11", True),
+        ("/opt/pypy3.10", True),
+        ("/usr/bin/uwsgi", False),
+        ("/opt/app/app", False),
+        ("", False),
+    ],
+)
+def test_a_program_with_python_inside_is_not_begun_once_more(executable: str, runs_files: bool) -> None:
+    assert _is_interpreter(executable) is runs_files
+    assert _is_interpreter(sys.executable)
 
 
 # what it adds up

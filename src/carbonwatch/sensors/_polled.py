@@ -159,7 +159,7 @@ def _start(sums: Sums, every_s: float, memory_fd: int, environ: Mapping[str, str
 
     environ = os.environ if environ is None else environ  # libraries are found where the program finds them
 
-    if not sys.executable or not hasattr(os, "posix_spawn"):
+    if not _is_interpreter(sys.executable) or not hasattr(os, "posix_spawn"):
         raise OSError("there is no interpreter to start")
     asked = json.dumps({"sums": sums, "every_s": every_s, "parent": os.getpid()})
     # -I -S: without the program's packages, in 10 ms
@@ -184,6 +184,11 @@ def _start(sums: Sums, every_s: float, memory_fd: int, environ: Mapping[str, str
     except ChildProcessError:  # the program lets the system do that
         pass
     return leash_fd
+
+
+def _is_interpreter(executable: str | None) -> bool:
+    """Whether it runs a file: a program that has Python inside would begin itself once more."""
+    return os.path.basename(executable or "").lower().startswith(("python", "pypy"))
 
 
 def _above_streams(fd: int) -> int:
