@@ -152,6 +152,17 @@ def test_what_came_and_went_is_that_of_who_waited_for_it() -> None:
     assert used_between({}, {cc: Seen(0.5, "cc")}) == {cc: 0.5}
 
 
+def test_what_was_used_before_a_branch_of_the_tree_went_is_not_used_again() -> None:
+    shell, script, python = Key(1, 0), Key(2, 5), Key(3, 6)
+    before = {
+        shell: Seen(1.0, "bash"),
+        script: Seen(0.1, "sh", parent=1),
+        python: Seen(20.0, "python", parent=2),
+    }
+
+    assert used_between(before, {shell: Seen(1.0, "bash", children_s=20.4)}) == {shell: pytest.approx(0.3)}
+
+
 def test_the_interval_is_that_of_all_meters_together() -> None:
     frame = a_frame({}, {}, {CPU.id: 30 * S, RAM.id: 10 * S}, Work(0.0, 0.0, 4.0))
 
