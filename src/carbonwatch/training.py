@@ -120,6 +120,10 @@ class Training:
     def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
         self._stop(error)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return self.measurement._repr_html_()
+
     def __iter__(self) -> Iterator[int]:
         """Numbers of epochs from 0, each ended when the next is asked for, until a budget or an answer stops it."""
         if self.epochs is None:
