@@ -67,7 +67,8 @@ def _tasks(run: Run) -> Iterator[str]:
     # spaces at the beginning of a cell do not show
     rows = [("&emsp;" * line.depth + _text(line.name), line.energy, line.emissions, line.share) for line in lines]
     more = figures.more_tasks(run)
-    yield from _lines(("task", "energy", "emissions", "share"), [*rows, *([(_text(more),)] if more else [])], words=(0,))
+    rows += [(_text(more), "", "", "")] if more else []
+    yield from _lines(("task", "energy", "emissions", "share"), rows, words=(0,))
 
 
 def _lines(head: Sequence[str], rows: Iterable[Iterable[str]], words: Sequence[int]) -> Iterator[str]:
@@ -78,7 +79,7 @@ def _lines(head: Sequence[str], rows: Iterable[Iterable[str]], words: Sequence[i
     yield f"<thead><tr>{''.join(cells)}</tr></thead>"
     yield "<tbody>"
     for row in rows:
-        cells = (f"<td {side}>{cell}</td>" for cell, side in zip(row, sides, strict=False))
+        cells = (f"<td {side}>{cell}</td>" for cell, side in zip(row, sides, strict=True))
         yield f"<tr>{''.join(cells)}</tr>"
     yield "</tbody></table>"
 
