@@ -118,6 +118,43 @@ def test_a_spent_budget_stops_the_loop_at_the_end_of_its_epoch(
     assert record.getMessage().endswith("is spent, training stops")
 
 
+def test_the_budget_of_several_ranks_is_that_of_all_and_they_stop_together(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    # itself and two others like it
+    with bench.training(epochs=10, budget_g=40.0, sum_over_ranks=lambda mine: 3 * mine) as training:
+        for _ in training:
+            bench.clock.advance(360)
+
+    assert len(training.done) == 4  # 4 · 3 · 3.6 g
+    foreseen, spent = (record.getMessage() for record in caplog.records)
+    assert foreseen.endswith(": more than the budget of 40.0 g CO2e")  # though this one's 36 g are not
+    assert spent == "43 g CO2e, 120 Wh of digits used: the budget of 40.0 g CO2e is spent, training stops"
+
+
+def test_a_rank_stops_when_another_one_has_to_and_not_within_an_epoch() -> None:
+    bench = Bench()
+    training = bench.training(epochs=10, budget_g=1.0, on_budget="warn", sum_over_ranks=lambda mine: mine + 1)
+    training.start()
+    bench.clock.advance(360)
+
+    assert not training.step()
+    training.end_epoch()
+    assert training.step()
+
+
+def test_ranks_that_cannot_be_summed_end_the_budget_and_not_the_training(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(_: float) -> float:
+        raise ConnectionError("a rank is gone")
+
+    bench = Bench()
+    with bench.training(epochs=5, budget_g=1.0, sum_over_ranks=broken) as training:
+        for _ in training:
+            bench.clock.advance(360)
+
+    assert len(training.done) == 5
+    assert "the budget is not looked at any more" in caplog.records[0].getMessage()
+
+
 def test_a_budget_that_warns_lets_the_training_go_on_and_a_forecast_beyond_it_is_told_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

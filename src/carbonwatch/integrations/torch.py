@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 import carbonwatch
-from carbonwatch.integrations._border import missing, quietly
+from carbonwatch.integrations._border import missing, quietly, sum_over_torch_ranks
 
 try:
     import torch
@@ -21,10 +21,11 @@ except ImportError as error:
 
 
 class Training(carbonwatch.Training):
-    """`carbonwatch.Training`, waiting for the accelerator at its edges."""
+    """`carbonwatch.Training`, waiting for the accelerator at its edges; its budget is that of all ranks."""
 
     def start(self) -> None:
         _wait()
+        self.sum_over_ranks = self.sum_over_ranks or sum_over_torch_ranks()
         super().start()
 
     def end_epoch(self) -> dict[str, float]:
