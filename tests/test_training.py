@@ -18,9 +18,9 @@ SETTINGS = Settings(project="digits", store="none", g_per_kwh=360.0)
 class Bench:
     """A machine of 100 W that a program has for itself, and its clock: 36 kJ and 3.6 g in six minutes."""
 
-    def __init__(self, *, meters: tuple[FakeMeter, ...] = (FakeMeter(power_w=100),)) -> None:
+    def __init__(self, *, meters: tuple[FakeMeter, ...] = (FakeMeter(power_w=100),), own: float = 1.0) -> None:
         self.clock = Clock(1)
-        sampler = fake_sampler(meters, self.clock, FakeActivity(own=1.0, busy=1.0))
+        sampler = fake_sampler(meters, self.clock, FakeActivity(own=own, busy=1.0))
         self.measurement = Measurement(Tracker(SETTINGS, meters=sampler, wall_ns=lambda: 1_000))
 
     def training(self, **options: Any) -> Training:
@@ -87,6 +87,23 @@ def test_the_forecast_tells_energy_emissions_and_the_end_with_intervals() -> Non
     assert forecast.emissions_g.low < 36 < forecast.emissions_g.high
     assert forecast.ends_ns == 1_000 + 3600 * 10**9
     assert "is predicted to use 100 Wh" in str(forecast)
+
+
+def test_beside_busy_programs_the_forecast_is_wider() -> None:
+    widths = []
+    for own in (1.0, 0.2):
+        bench = Bench(own=own)
+        training = bench.training(epochs=10)
+        training.start()
+        for _ in range(3):
+            bench.clock.advance(360)
+            training.end_epoch()
+        forecast = training.forecast
+        assert forecast is not None
+        widths.append(forecast.energy_j.high / forecast.energy_j.low)
+
+    alone, beside = widths
+    assert beside > 1.5 * alone
 
 
 def test_without_a_number_of_epochs_or_an_epoch_there_is_no_forecast() -> None:

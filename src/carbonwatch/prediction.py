@@ -21,15 +21,15 @@ _NOISE, _NOISE_WEIGHT = 0.1, 4.0
 _DRIFT, _DRIFT_WEIGHT = 0.14, 8.0
 _LIKENESS, _LIKENESS_WEIGHT = 0.3, 4.0  # correlation of an epoch's noise with that of the one before
 _MOST_LIKENESS = 0.95
-_CROWDING = 0.4  # drift where others keep all of the machine busy
+_CROWDED = 0.45  # drift where others keep all of the machine busy
 _FIRST_ALONE = 0.5  # by which the rest may be cheaper, where only the first epoch, which warms up, is known
 _WINDOW = 8  # the pace is that of the latest epochs: so many, or half of them if those are more
 
 
-def whole(parts: Sequence[float], count: int, crowding: float = 0.0) -> Figure:
+def whole(parts: Sequence[float], count: int, load: float = 0.0) -> Figure:
     """The sum of `count` parts of which the first are known, with an interval. Raises ValueError without any part.
 
-    `crowding`: the share of the machine that others kept busy meanwhile.
+    `load`: the share of the machine that others kept busy meanwhile.
     """
     if not parts:
         raise ValueError("nothing is known yet, so nothing can be predicted: it takes one part at least")
@@ -41,12 +41,12 @@ def whole(parts: Sequence[float], count: int, crowding: float = 0.0) -> Figure:
     rest = left * pace
     if rest <= 0:
         return Figure(spent, spent, spent)
-    error, quantile = _log_error([part / pace - 1 for part in seen], left, crowding)
+    error, quantile = _log_error([part / pace - 1 for part in seen], left, load)
     down = math.hypot(error, _FIRST_ALONE) if len(parts) == 1 else error
     return Figure(spent + rest, spent + rest * math.exp(-quantile * down), spent + rest * math.exp(quantile * error))
 
 
-def _log_error(off: Sequence[float], left: int, crowding: float) -> tuple[float, float]:
+def _log_error(off: Sequence[float], left: int, load: float) -> tuple[float, float]:
     """Relative standard error of the mean of what is left, and of how many of them 90 % lie within.
 
     `off`: by how much each part that was seen is off their mean.
@@ -57,7 +57,7 @@ def _log_error(off: Sequence[float], left: int, crowding: float) -> tuple[float,
     freedom = _NOISE_WEIGHT + len(off) * (1 - 1 / seen)
     variance = (_NOISE_WEIGHT * _NOISE**2 + squares) / freedom
     noise = math.sqrt(variance * (1 / seen + 1 / _independent(left, likeness)))
-    return math.hypot(noise, _drift(off, crowding)), _t95(freedom)
+    return math.hypot(noise, _drift(off, load)), _t95(freedom)
 
 
 def _likeness(off: Sequence[float], squares: float) -> float:
@@ -74,11 +74,11 @@ def _independent(number: int, likeness: float) -> float:
     return 1 + (number - 1) * (1 - likeness) / (1 + likeness)
 
 
-def _drift(off: Sequence[float], crowding: float) -> float:
+def _drift(off: Sequence[float], load: float) -> float:
     """Relative standard deviation of the mean of what comes from the mean of what was seen."""
     half = len(off) // 2
     moved = (math.fsum(off[-half:]) - math.fsum(off[:half])) / half if half else 0.0
-    believed = _DRIFT**2 + (_CROWDING * crowding) ** 2
+    believed = _DRIFT**2 + (_CROWDED * load) ** 2
     return math.sqrt((_DRIFT_WEIGHT * believed + len(off) * moved**2) / (_DRIFT_WEIGHT + len(off)))
 
 

@@ -185,9 +185,9 @@ class Training:
     def _forecast(self, run: Run) -> Forecast | None:
         if self.epochs is None or not self.done or run.energy_j <= 0:
             return None
-        crowding = _crowding(run)
-        energy_j = prediction.whole([epoch.energy_j for epoch in self.done], self.epochs, crowding)
-        duration_s = prediction.whole([epoch.duration_s for epoch in self.done], self.epochs, crowding)
+        load = _load_of_others(run)
+        energy_j = prediction.whole([epoch.energy_j for epoch in self.done], self.epochs, load)
+        duration_s = prediction.whole([epoch.duration_s for epoch in self.done], self.epochs, load)
         return Forecast(
             after=len(self.done),
             energy_j=energy_j,
@@ -243,8 +243,7 @@ class Training:
             return value
         try:
             return self.sum_over_ranks(value)
-        # border: it is another library's, over a network; the training goes on without a budget, since a rank that
-        # stopped alone would leave the others waiting
+        # border: another library's, over a network; a rank that stopped alone would leave the others waiting
         except Exception as error:
             log.warning("the ranks' use could not be summed: %r; the budget is not looked at any more", error)
             self.sum_over_ranks, self._ask = None, None
@@ -298,7 +297,7 @@ def _check(**values: float | None) -> None:
             raise SettingsError(f"{name} is {value!r}, which bounds nothing. It is a number above 0.")
 
 
-def _crowding(run: Run) -> float:
+def _load_of_others(run: Run) -> float:
     """The share of the devices that others kept busy, each device as heavy as what the run used of it."""
     used = [(e.usage.own_j, e.usage.work) for e in run.entries if e.usage.work and e.usage.work.capacity_s > 0]
     weight = math.fsum(own_j for own_j, _ in used)
