@@ -28,6 +28,7 @@ from carbonwatch.units import J_PER_KWH, NS_PER_S, energy_range, human_duration,
 log = logging.getLogger(__name__)
 
 STEP_S = 1.0  # a budget is looked at during an epoch no more often than this
+_WAITING = 1.3  # others change how long a training takes by more than what it uses, which is little while it waits
 
 
 class Log(Protocol):
@@ -187,7 +188,7 @@ class Training:
             return None
         load = _load_of_others(run)
         energy_j = prediction.whole([epoch.energy_j for epoch in self.done], self.epochs, load)
-        duration_s = prediction.whole([epoch.duration_s for epoch in self.done], self.epochs, load)
+        duration_s = prediction.whole([epoch.duration_s for epoch in self.done], self.epochs, _WAITING * load)
         return Forecast(
             after=len(self.done),
             energy_j=energy_j,
