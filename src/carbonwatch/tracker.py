@@ -601,7 +601,8 @@ class Tracker:
             try:
                 plugins.load("exporters", name)(run, self.settings)
             except (OSError, CarbonwatchError) as error:
-                self._warn(name, f"{name} could not write the run: %s. The result is still returned.", str(error).rstrip("."))
+                reason = str(error).rstrip(".")
+                self._warn(name, f"{name} could not write the run: %s. The result is still returned.", reason)
             # border: an exporter may be foreign code, and must not take the result away
             except Exception as error:
                 log.warning("exporter %s failed; the result is still returned", name, exc_info=True)
