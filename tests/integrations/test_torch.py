@@ -17,13 +17,13 @@ def test_a_plain_loop_has_its_epochs_and_their_sum_is_the_run_s(tmp_path: Path) 
 
 RANK = """
 import torch.distributed
-from carbonwatch.integrations.torch import Training
+from carbonwatch.integrations.torch import Training, sum_over_ranks
 
 torch.distributed.init_process_group("gloo")
 rank = torch.distributed.get_rank()
 # one of them works, and the other one has no meter: it would go on alone
 options = {"sensors": "ram_model"} if rank == 0 else {"sensors": "rapl_msr", "path_sysfs": "."}
-with Training("digits", epochs=5, budget_kwh=1e-12, **options) as training:
+with Training("digits", epochs=5, budget_kwh=1e-12, sum_over_ranks=sum_over_ranks, **options) as training:
     for epoch in training:
         sum(range(300_000))
 torch.distributed.destroy_process_group()

@@ -21,11 +21,10 @@ except ImportError as error:
 
 
 class Training(carbonwatch.Training):
-    """`carbonwatch.Training`, waiting for the accelerator at its edges; its budget is that of all ranks."""
+    """`carbonwatch.Training`, waiting for the accelerator at its edges."""
 
     def start(self) -> None:
         _wait()
-        self.sum_over_ranks = self.sum_over_ranks or sum_over_torch_ranks()
         super().start()
 
     def end_epoch(self) -> dict[str, float]:
@@ -39,6 +38,15 @@ class Training(carbonwatch.Training):
     def __exit__(self, *error: Any) -> None:
         _wait()
         super().__exit__(*error)
+
+
+def sum_over_ranks(value: float) -> float:
+    """For `Training(sum_over_ranks=…)`, where all ranks of `torch.distributed` make one: the sum over them.
+
+    Nobody does so unasked: where rank 0 alone measures, it would wait for the others for ever.
+    """
+    add = sum_over_torch_ranks()
+    return value if add is None else add(value)
 
 
 @quietly
