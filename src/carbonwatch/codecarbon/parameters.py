@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 # their parameter -> our setting
 _SETTINGS = {
+    "project_name": "project",
+    "measure_power_secs": "interval_s",
+    "output_dir": "output_dir",
+    "output_file": "output_file",
     "on_csv_write": "csv_write",
+    "gpu_ids": "gpus",
     "tracking_mode": "scope",
     "force_cpu_power": "cpu_w",
     "force_ram_power": "ram_w",
@@ -28,14 +33,6 @@ _SETTINGS = {
     "rapl_prefer_psys": "prefer_psys",
     "country_iso_code": "country",
     "region": "region",
-}
-# the same, where the value is another
-_MADE = {
-    "project_name": "project",
-    "measure_power_secs": "interval_s",
-    "gpu_ids": "gpus",
-    "country_2letter_iso_code": "country",
-    "cloud_region": "cloud",
 }
 # every parameter of their trackers, in the order in which they may stand without a name
 _ORDER = """
@@ -209,7 +206,7 @@ def make_tracker(given: Mapping[str, Any], meters: Sampler | None, settings: Set
 
 
 def _in_their_words(message: str, given: Iterable[str]) -> str:
-    names = {**_SETTINGS, **_MADE}
+    names = {**_SETTINGS, "country_2letter_iso_code": "country", "cloud_region": "cloud"}
     for theirs, ours in names.items():
         if theirs in given and message.startswith(f"{ours} "):
             return theirs + message[len(ours) :]
