@@ -1,7 +1,7 @@
 // The board: lists of runs, totals, projects, comparisons, a run's page; over the store and over files of runs.
 
 import { effect, signal } from '@preact/signals'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { ask, send } from '../shared/ask.js'
 import { Bars } from '../shared/bars.jsx'
 import { Compare } from '../shared/compare.jsx'
@@ -12,22 +12,22 @@ import { UNKNOWN, count, duration, energy, mass, percent, plain, when } from '..
 import { go, link, route } from '../shared/route.js'
 import { RunPage } from '../shared/run.jsx'
 import { Series } from '../shared/series.jsx'
-import { Shell, show } from '../shared/shell.jsx'
+import { Shell, carried, show } from '../shared/shell.jsx'
 import { Table } from '../shared/table.jsx'
 
 const A_PAGE = 50
 const MOST_COMPARED = 12
 const LOOK_EVERY_MS = 2000
-const TYPING_MS = 60
 const FILTERS = ['text', 'project', 'tag', 'state', 'from', 'to']
 const STATES = ['running', 'finished', 'failed', 'killed']
 
-const sources = signal([])
+const sources = signal(carried()?.sources ?? [])
 const failure = signal('')
-const edition = signal(null) // changes when the runs do
 const chosen = signal(new Set()) // ids of the runs to compare
 
 const source = () => route.value.words.source ?? sources.value[0]?.name
+/** Changes when the runs do. */
+const edition = () => sources.value.find(({ name }) => name === source())?.edition
 
 /** What a view has to know of the address to ask the server. */
 function wanted() {
@@ -44,23 +44,33 @@ function wanted() {
   }
 }
 
-/** The answer to a question, asked anew when its words or the runs change; the former one until then. */
+/**
+ * The answer to a question, asked anew when its words or the runs change; the former one until then.
+ * One at a time: what changes while the server still looks is asked when it has found, and then the latest alone.
+ */
 function useAnswer(question, words) {
   const [answer, setAnswer] = useState(null)
-  const key = JSON.stringify([question, words, edition.value])
-  useEffect(() => {
-    let isCurrent = true
-    ask(question, words).then(
-      found => {
-        if (!isCurrent) return
-        failure.value = ''
-        setAnswer(found)
-      },
-      error => { if (isCurrent) failure.value = error.message },
-    )
-    return () => { isCurrent = false }
-  }, [key])
+  const asking = useRef({ next: null, isBusy: false }).current
+  // not after the page was drawn, as useEffect would
+  useLayoutEffect(() => {
+    asking.next = words
+    if (!asking.isBusy) askAll(question, asking, setAnswer)
+  }, [JSON.stringify([words, edition()])])
+  useLayoutEffect(() => () => { asking.isGone = true }, [])
   return answer
+}
+
+async function askAll(question, asking, found) {
+  asking.isBusy = true
+  while (asking.next && !asking.isGone) {
+    const words = asking.next
+    asking.next = null
+    const [answer, error] = await ask(question, words).then(answer => [answer], error => [null, error])
+    if (asking.isGone || (error && asking.next)) continue
+    failure.value = error?.message ?? ''
+    if (answer) found(answer)
+  }
+  asking.isBusy = false
 }
 
 // ids come from files of others too, and may hold any sign
@@ -200,7 +210,7 @@ function Filters() {
   const options = names => names.map(name => <option key={name} value={name}>{plain(name, 80)}</option>)
   return (
     <form class="fields" role="search" aria-label="Filter the runs" onSubmit={event => event.preventDefault()}>
-      <label>Words in project, command, tag or host<Typed value={words.text ?? ''} onText={text => set({ text })} /></label>
+      <label>Words in project, command, tag or host<input type="search" class="long" value={words.text ?? ''} onInput={event => set({ text: event.target.value })} /></label>
       <label>
         Project
         <select value={words.project ?? ''} onChange={event => set({ project: event.target.value })}>
@@ -228,18 +238,6 @@ function Filters() {
       )}
     </form>
   )
-}
-
-/** A field that says what is in it when the typing has paused. */
-function Typed({ value, onText }) {
-  const [text, setText] = useState(value)
-  useEffect(() => setText(value), [value])
-  useEffect(() => {
-    if (text === value) return undefined
-    const timer = setTimeout(() => onText(text), TYPING_MS)
-    return () => clearTimeout(timer)
-  }, [text])
-  return <input type="search" class="long" value={text} onInput={event => setText(event.target.value)} />
 }
 
 function Overview({ of: { totals, spans, width_s } }) {
@@ -404,7 +402,7 @@ function Comparison() {
   const [runs, setRuns] = useState(null)
   useEffect(() => {
     Promise.all(ids.map(id => ask('run', { id, source: source(), points: 1 }))).then(setRuns, error => { failure.value = error.message })
-  }, [route.value.words.ids, edition.value])
+  }, [route.value.words.ids, edition()])
   return (
     <>
       <h1>Comparison</h1>
@@ -434,7 +432,6 @@ function One() {
 async function look() {
   try {
     sources.value = await ask('sources')
-    edition.value = sources.value.find(({ name }) => name === source())?.edition
   } catch {
     failure.value = 'The board was ended where it was started: nothing new comes from it.'
   }
@@ -444,5 +441,4 @@ effect(() => {
   document.title = `${{ run: 'Run', projects: 'Projects', compare: 'Comparison', elsewhere: 'Elsewhere' }[route.value.path] ?? 'Runs'} – carbonwatch`
 })
 show(<Board />)
-look()
 setInterval(() => { if (!document.hidden) look() }, LOOK_EVERY_MS)
