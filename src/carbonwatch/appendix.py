@@ -34,13 +34,13 @@ MOST_POINTS = 1000  # of a chart, a meter
 _PAGE = "appendix"
 # key -> label and unit, and what it is of a run
 _OWN: Mapping[str, tuple[str, str, Callable[[Run], float | None]]] = {
-    "energy_kwh": ("energy", "kWh", lambda run: run.energy_j / J_PER_KWH if _is_known(run) else None),
-    "emissions_g": ("emissions", "g CO2e", lambda run: run.emissions_g if _is_known(run) else None),
+    "energy_kwh": ("energy", "kWh", lambda run: run.energy_j / J_PER_KWH if run.is_known else None),
+    "emissions_g": ("emissions", "g CO2e", lambda run: run.emissions_g if run.is_known else None),
     "duration_h": ("duration", "h", lambda run: run.duration_s / 3600),
     "power_w": (
         "mean power",
         "W",
-        lambda run: run.energy_j / run.duration_s if _is_known(run) and run.duration_s else None,
+        lambda run: run.energy_j / run.duration_s if run.is_known and run.duration_s else None,
     ),
     "measured": ("measured share", "", lambda run: run.measured),
 }
@@ -398,10 +398,6 @@ def _file_name(id_: str) -> str:
     if id_ and len(id_) <= 64 and all(sign.isascii() and (sign.isalnum() or sign == "-") for sign in id_):
         return id_
     return hashlib.sha256(id_.encode(errors="replace")).hexdigest()[:16]
-
-
-def _is_known(run: Run) -> bool:
-    return bool(run.entries) and (run.headline == "machine" or run.is_split)
 
 
 def _finite(value: float | None) -> float | None:

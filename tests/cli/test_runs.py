@@ -25,20 +25,22 @@ def listed(
     project: str = "default",
     state: State = "finished",
     started: datetime.datetime = NOW,
-    energy_j: float = 11.1,
+    energy_j: float | None = 11.1,
 ) -> Listed:
     run = Run(id_, project, "process", state, int(started.timestamp() * 1e9), 245.0)
-    return Listed(run, energy_j, energy_j / 100, None if energy_j == 0 else 0.94)
+    return Listed(run, energy_j, energy_j and energy_j / 100, 0.94 if energy_j else None)
 
 
 def test_a_list_has_a_line_a_run() -> None:
-    text = runs.listing([listed(), listed(state="killed", energy_j=0.0)], NOW, None, False)
+    known = [listed(), listed(state="killed", energy_j=0.0), listed(energy_j=None)]
+    text = runs.listing(known, NOW, None, False)
     when = NOW.strftime("%d %b %H:%M")
 
     assert text.split("\n") == [
-        "started       run       project  state       duration  energy    CO2e  meas.",
-        f"{when}  019abcde  default  finished  4 min 05 s  11.1 J  111 mg   94 %",
-        f"{when}  019abcde  default  killed    4 min 05 s     0 J     0 g      –",
+        "started       run       project  state       duration   energy     CO2e  meas.",
+        f"{when}  019abcde  default  finished  4 min 05 s   11.1 J   111 mg   94 %",
+        f"{when}  019abcde  default  killed    4 min 05 s      0 J      0 g      –",
+        f"{when}  019abcde  default  finished  4 min 05 s  unknown  unknown      –",
     ]
 
 

@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -27,8 +28,17 @@ def test_the_totals_of_a_row_are_those_of_the_run(entries: list[Entry], scope: s
     run = Run("r", "tests", scope, "finished", 0, 1.0, tuple(entries), pue=pue)  # type: ignore[arg-type]  # its words
     row = of_run(run)
 
-    assert (row["energy_j"], row["emissions_g"]) == pytest.approx((run.energy_j, run.emissions_g))
+    if entries:
+        assert (row["energy_j"], row["emissions_g"]) == pytest.approx((run.energy_j, run.emissions_g))
     assert row["measured"] == pytest.approx(run.measured)
+
+
+def test_a_row_has_no_totals_where_they_are_not_known() -> None:
+    unsplit = Usage(Domain("fake:cpu", "cpu", "measured", "a fake meter"), 60.0, 0.0, 60.0, 0.0, 60.0)
+    run = Run("r", "tests", "process", "finished", 0, 1.0, (Entry("", 0, 1.0, unsplit, intensity()),))
+    found = [of_run(each) for each in (run, replace(run, entries=()), replace(run, scope="machine"))]
+
+    assert [(row["energy_j"], row["measured"]) for row in found] == [(None, None), (None, None), (60.0, 1.0)]
 
 
 def test_a_noun_is_the_same_text_each_time() -> None:

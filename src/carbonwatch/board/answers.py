@@ -112,7 +112,6 @@ QUESTIONS: Mapping[str, Callable[[Store, Words], Answer]] = {
 
 def _line(listed: Listed) -> dict[str, Any]:
     run = listed.run
-    known = listed.measured is not None
     return {
         "id": run.id,
         "project": run.project,
@@ -121,8 +120,8 @@ def _line(listed: Listed) -> dict[str, Any]:
         "started_s": run.started_ns / NS_PER_S,
         "duration_s": run.duration_s,
         "command": figures.command(run),
-        "energy_j": listed.energy_j if known else None,
-        "emissions_g": listed.emissions_g if known else None,
+        "energy_j": listed.energy_j,
+        "emissions_g": listed.emissions_g,
         "measured": listed.measured,
     }
 

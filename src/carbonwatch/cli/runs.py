@@ -19,6 +19,7 @@ from typing import Any
 
 from carbonwatch.cli import UsageError, _options, _terminal
 from carbonwatch.cli.report import open_store
+from carbonwatch.reports._figures import UNKNOWN
 from carbonwatch.store.query import Listed
 from carbonwatch.units import human_duration, human_energy, human_mass
 
@@ -106,8 +107,8 @@ def _cells(listed: Listed, id_: str, now: datetime.datetime) -> tuple[str, ...]:
         _terminal.printable(run.project),
         run.state,
         human_duration(run.duration_s),
-        human_energy(listed.energy_j),
-        human_mass(listed.emissions_g),
+        UNKNOWN if listed.energy_j is None else human_energy(listed.energy_j),
+        UNKNOWN if listed.emissions_g is None else human_mass(listed.emissions_g),
         "–" if listed.measured is None else f"{listed.measured:.0%}".replace("%", " %"),
     )
 

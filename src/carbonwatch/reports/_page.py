@@ -96,7 +96,7 @@ def elsewhere(energy_j: Figure, time_error: float, *, pue: float = 1.0, boundary
 
 
 def _elsewhere(run: Run) -> list[Document]:
-    if not _is_known(run, run.headline):
+    if not run.is_known:
         return []
     boundary = "direct" if run.intensities[0].boundary == "direct" else "lifecycle"
     return elsewhere(run.energy(run.headline), run.time_error, pue=run.pue, boundary=boundary)

@@ -258,6 +258,8 @@ def _make_tables(db: sqlite3.Connection, wait_s: float) -> None:
             version = _version(db)
             if version == 1:
                 _add_lists(db)
+            if version in (1, 2):
+                _mend(db)
             if version < rows.VERSION:
                 for statement in rows.schema().split(";\n"):
                     db.execute(statement)
@@ -281,6 +283,23 @@ def _add_lists(db: sqlite3.Connection) -> None:
     reading.row_factory = sqlite3.Row
     found = [rows.of_list(run) | {"id": run.id} for run in map(rows.to_run, reading.execute("SELECT * FROM runs"))]
     db.executemany("UPDATE runs SET tags = :tags, words = :words WHERE id = :id", found)
+
+
+def _mend(db: sqlite3.Connection) -> None:
+    """What versions 1 and 2 had otherwise: fewer columns of entries at first, and 0 J where nothing is known."""
+    columns = [row[1] for row in db.execute("PRAGMA table_info(entries)")]
+    if columns and columns[-1] != "others_reserved_s":
+        db.execute("ALTER TABLE entries RENAME TO former_entries")
+        for statement in rows.schema().split(";\n"):
+            db.execute(statement)
+        db.execute("INSERT INTO entries SELECT *, NULL FROM former_entries")
+        db.execute("DROP TABLE former_entries")
+    if columns:
+        db.execute(
+            "UPDATE runs SET energy_j = NULL, emissions_g = NULL, measured = NULL WHERE id NOT IN "
+            "(SELECT run FROM entries) OR scope <> 'machine' AND id IN "
+            "(SELECT run FROM entries WHERE own_s IS NULL AND own_low_j <> own_high_j)"
+        )
 
 
 def _version(db: sqlite3.Connection) -> int:

@@ -35,7 +35,7 @@ AND started_ns >= :since_ns AND started_ns < :until_ns
 """
 _SUMS = """
 count(*) AS runs, total(duration_s) AS duration_s, total(energy_j) AS energy_j, total(emissions_g) AS emissions_g,
-total(energy_j * measured) AS measured_j, count(*) - count(measured) AS unmetered
+total(energy_j * measured) AS measured_j, count(*) - count(energy_j) AS unmetered
 """
 
 

@@ -21,11 +21,11 @@ _MERGED = (
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A run as a line of a list: its totals, without its entries."""
+    """A run as a line of a list: its totals, without its entries. None is not known."""
 
     run: Run
-    energy_j: float
-    emissions_g: float
+    energy_j: float | None
+    emissions_g: float | None
     measured: float | None
 
 

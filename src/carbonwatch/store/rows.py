@@ -14,7 +14,7 @@ from carbonwatch.ledger import SLOT_NS
 from carbonwatch.model import Domain, Entry, Gap, Intensity, Place, Run, Usage, Work
 from carbonwatch.units import J_PER_KWH
 
-VERSION = 2
+VERSION = 3
 APPLICATION = 0x63627763  # what tells our files from other programs' (PRAGMA application_id)
 
 _LONGEST_WORD = 500  # of what is looked through; a name of 10 kB is found by its beginning
@@ -81,8 +81,10 @@ def tags_text(tags: tuple[str, ...]) -> str:
     return json.dumps(tags, ensure_ascii=False)
 
 
-def _totals(run: Run) -> tuple[float, float, float | None]:
+def _totals(run: Run) -> tuple[float | None, float | None, float | None]:
     """The run's energy_j, emissions_g and measured in one go, without intervals: they are written every second."""
+    if not run.is_known:
+        return None, None, None
     energy_j = emissions_g = measured_j = 0.0
     for entry in run.entries:
         joules = entry.usage.own_j if run.headline == "own" else entry.usage.machine_j

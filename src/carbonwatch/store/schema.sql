@@ -1,6 +1,7 @@
--- Version 2. A run is written while it goes on: entries are folded by task, domain, intensity and UTC hour and keep
--- their order by rowid, samples are the time series (thinned as they grow old), totals stand in the run's row for lists:
--- what is filtered, sorted and summed there lies in runs_listed, so that 100,000 runs need not be read for it.
+-- Version 3. A run is written while it goes on: entries are folded by task, domain, intensity and UTC hour and keep
+-- their order by rowid, samples are the time series (thinned as they grow old), totals stand in the run's row for lists,
+-- NULL where they are not known: what is filtered, sorted and summed there lies in runs_listed, so that 100,000 runs need
+-- not be read for it.
 CREATE TABLE IF NOT EXISTS runs (
   id TEXT PRIMARY KEY, project TEXT NOT NULL, scope TEXT NOT NULL, state TEXT NOT NULL,
   started_ns INTEGER NOT NULL, duration_s REAL NOT NULL,
