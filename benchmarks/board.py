@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import sync_playwright
 
-from carbonwatch.model import Domain, Entry, Intensity, Place, Run, Usage
+from carbonwatch.model import Domain, Entry, Intensity, Place, Run, Usage, Work
 from carbonwatch.store import rows
 from carbonwatch.store.journal import connect
 
@@ -96,7 +96,7 @@ def a_run(n: int, runs: int, chance: random.Random) -> Run:
 
 def entry(domain: Domain, start_ns: int, duration_s: float, chance: random.Random) -> Entry:
     own_j, idle_j = chance.uniform(10, 200) * duration_s, (domain.idle_w or 0) * duration_s
-    usage = Usage(domain, own_j + idle_j, idle_j, own_j, own_j * 0.9, own_j * 1.1, idle_j)
+    usage = Usage(domain, own_j + idle_j, idle_j, own_j, own_j * 0.9, own_j * 1.1, idle_j, Work(10.0, 12.0, 40.0))
     return Entry("", start_ns, duration_s, usage, FRANCE)
 
 

@@ -63,7 +63,7 @@ def overview(store: Store, words: Words) -> Answer:
         "totals": asdict(totals),
         "width_s": width_s,
         "spans": [{"start_s": span.start_ns / NS_PER_S, **asdict(span.totals)} for span in spans],
-        "equivalents": _page.equivalents({"value": totals.emissions_g}),
+        "equivalents": _page.equivalents({"value": totals.emissions_g if totals.are_known else None}),
     }
 
 
@@ -80,7 +80,10 @@ def choices(store: Store, _words: Words) -> Answer:
 
 def elsewhere(store: Store, words: Words) -> Answer:
     """What the energy of all runs that fit would have emitted elsewhere."""
-    energy_j = lists.totals(store, _wanted(words)).energy_j
+    totals = lists.totals(store, _wanted(words))
+    if not totals.are_known:
+        return {"energy_j": None, "places": []}
+    energy_j = totals.energy_j
     return {"energy_j": energy_j, "places": _page.elsewhere(Figure(energy_j, energy_j, energy_j), _TIME_ERROR)}
 
 

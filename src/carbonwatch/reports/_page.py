@@ -199,7 +199,7 @@ def _hours(run: Run) -> Iterator[Document]:
     for (hour, intensity), entries in sorted(by_hour.items(), key=lambda each: each[0][0]):
         yield {
             "start_s": hour * SLOT_NS / NS_PER_S,
-            "energy_j": sum(entry.usage.part(run.headline).value for entry in entries),
+            "energy_j": sum(entry.usage.part(run.headline).value for entry in entries) if run.is_known else None,
             **{name: getattr(intensity, name) for name in ("g_per_kwh", "low", "high", "name", "source", "period")},
         }
 

@@ -62,6 +62,11 @@ class Totals:
     measured_j: float
     unmetered: int
 
+    @property
+    def are_known(self) -> bool:
+        """Whether they are the sums of anything."""
+        return self.runs > self.unmetered
+
 
 @dataclass(frozen=True, slots=True)
 class Span:

@@ -240,8 +240,11 @@ function Filters() {
   )
 }
 
+/** Whether sums are of anything. */
+const areKnown = ({ runs, unmetered }) => runs > unmetered
+
 function Overview({ of: { totals, spans, width_s } }) {
-  const known = totals.runs > totals.unmetered
+  const known = areKnown(totals)
   const dated = datedOf(spans)
   return (
     <>
@@ -275,7 +278,7 @@ function OverTime({ id, title, spans, width_s, name, colour, unit }) {
   if (!columns.has(spans)) columns.set(spans, {})
   const made = columns.get(spans)
   made.times ??= spans.map(span => span.start_s)
-  made[name] ??= [{ label: title, colour, values: spans.map(span => span[name]) }]
+  made[name] ??= [{ label: title, colour, values: spans.map(span => (areKnown(span) ? span[name] : null)) }]
   const width = { 3600: 'by hour', 86400: 'by day', 604800: 'by week', 2419200: 'by four weeks' }[width_s] ?? `by ${Math.round(width_s / 604800)} weeks`
   return (
     <Section id={id} title={`${title} ${width}`}>
@@ -361,7 +364,7 @@ function Projects() {
         <Bars
           label="Emissions by project"
           rows={projects.slice(0, 20).map(each => ({
-            key: each.project, label: <bdi>{plain(each.project, 80)}</bdi>, value: each.emissions_g, text: mass(each.emissions_g),
+            key: each.project, label: <bdi>{plain(each.project, 80)}</bdi>, value: each.emissions_g, text: areKnown(each) ? mass(each.emissions_g) : UNKNOWN,
           }))}
         />
       )}
@@ -373,8 +376,8 @@ function Projects() {
           { key: 'project', title: 'Project', kind: 'wide', sort: each => each.project, cell: each => <a href={again('', { project: each.project })}><bdi>{plain(each.project, 120)}</bdi></a> },
           { key: 'runs', title: 'Runs', right: true, sort: each => each.runs, cell: each => count(each.runs) },
           { key: 'duration', title: 'Time', right: true, sort: each => each.duration_s, cell: each => duration(each.duration_s) },
-          { key: 'energy', title: 'Energy', right: true, sort: each => each.energy_j, cell: each => (each.runs > each.unmetered ? energy(each.energy_j) : UNKNOWN) },
-          { key: 'emissions', title: 'CO2e', right: true, sort: each => each.emissions_g, cell: each => (each.runs > each.unmetered ? mass(each.emissions_g) : UNKNOWN) },
+          { key: 'energy', title: 'Energy', right: true, sort: each => each.energy_j, cell: each => (areKnown(each) ? energy(each.energy_j) : UNKNOWN) },
+          { key: 'emissions', title: 'CO2e', right: true, sort: each => each.emissions_g, cell: each => (areKnown(each) ? mass(each.emissions_g) : UNKNOWN) },
           { key: 'measured', title: 'Measured', right: true, sort: each => each.measured_j / each.energy_j, cell: each => percent(each.energy_j > 0 ? each.measured_j / each.energy_j : null) },
           { key: 'last', title: 'Last run', sort: each => each.last_s, cell: each => when(each.last_s) },
         ]}
@@ -391,8 +394,8 @@ function Everywhere() {
     <>
       <h1>All these runs elsewhere</h1>
       <Filters />
-      <p>They used {energy(found.energy_j)}.</p>
-      <Elsewhere places={found.places} note="The energy of all runs that the filters leave, at each place’s mean of a year, without the overhead of data centres." />
+      <p>{found.energy_j == null ? 'What they used is not known.' : `They used ${energy(found.energy_j)}.`}</p>
+      {found.places.length > 0 && <Elsewhere places={found.places} note="The energy of all runs that the filters leave, at each place’s mean of a year, without the overhead of data centres." />}
     </>
   )
 }
