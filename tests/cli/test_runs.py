@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime
 import json
 import subprocess
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from carbonwatch.cli import UsageError, _terminal, runs
 from carbonwatch.model import Run, State
+from carbonwatch.store.journal import Journal
 from carbonwatch.store.query import Listed
 
 if TYPE_CHECKING:
@@ -123,6 +125,15 @@ def test_where_no_run_fits_it_says_so(carbonwatch: CommandLine) -> None:
 
     assert (answer.returncode, answer.stdout) == (0, b"")
     assert answer.stderr.startswith(b"No run fits.")
+
+
+def test_where_there_are_no_runs_it_says_how_to_get_one(carbonwatch: CommandLine) -> None:
+    with closing(Journal(carbonwatch.environ["CARBONWATCH_STORE"])) as journal:
+        journal.add([])
+    answer = carbonwatch("runs")
+
+    assert (answer.returncode, answer.stdout) == (0, b"")
+    assert answer.stderr == b"There are no runs yet. Measure one: carbonwatch run -- COMMAND\n"
 
 
 def test_json_has_all_that_is_known_of_a_run(carbonwatch: CommandLine) -> None:

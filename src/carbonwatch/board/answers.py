@@ -28,6 +28,7 @@ _HOUR_S, _DAY_S = 3600, 86400
 # bars of an hour, a day, a week or four weeks: the first with no more of them than this
 _WIDTHS_S = (_HOUR_S, _DAY_S, 7 * _DAY_S, 28 * _DAY_S)
 _MOST_BARS = 120
+_LAST_NS = 2**62
 # of a year's mean taken for runs at all times of it
 _TIME_ERROR = 0.15
 
@@ -98,7 +99,7 @@ def power(store: Store, words: Words) -> Answer:
     """A run's power between two instants, closer than its page has it."""
     since_s, until_s = _number(words, "since"), _number(words, "until")
     points = _whole(words, "points", 1000, MOST_POINTS) or 1
-    since_ns, until_ns = int(since_s * NS_PER_S), int(until_s * NS_PER_S)
+    since_ns, until_ns = _ns(since_s), _ns(until_s)
     return _page.power(store.samples(_named(words, "id"), points, since_ns=since_ns, until_ns=until_ns))
 
 
@@ -131,8 +132,13 @@ def _line(listed: Listed) -> dict[str, Any]:
 
 def _wanted(words: Words) -> lists.Wanted:
     given = {name: words[name] for name in ("project", "state", "tag", "text") if words.get(name)}
-    since_ns, until_ns = (int(_number(words, name, 0) * NS_PER_S) for name in ("since", "until"))
-    return lists.Wanted(**given, since_ns=since_ns, until_ns=until_ns or lists.Wanted().until_ns)
+    since_ns, until_ns = (_ns(_number(words, name, 0)) for name in ("since", "until"))
+    return lists.Wanted(**given, since_ns=since_ns, until_ns=until_ns or _LAST_NS)
+
+
+def _ns(unix_s: float) -> int:
+    """An instant as the store knows it; a day that a person types may be of the year 9999."""
+    return min(int(unix_s * NS_PER_S), _LAST_NS)
 
 
 def _width_s(ends: tuple[int, int] | None) -> int:
@@ -155,7 +161,8 @@ def _named(words: Words, name: str) -> str:
 
 def _whole(words: Words, name: str, default: int, most: int) -> int:
     text = words.get(name, str(default))
-    if not (text.isascii() and text.isdecimal() and int(text) <= most):
+    # int() refuses thousands of digits
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and int(text) <= most):
         raise Refused(f"{name} is {text!r}; it must be a whole number up to {most}.")
     return int(text)
 
@@ -167,6 +174,6 @@ def _number(words: Words, name: str, default: float | None = None) -> float:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value < 1e10:
+    if not 0 <= value < math.inf:
         raise Refused(f"{name} is {text!r}; it must be seconds of Unix time.")
     return value

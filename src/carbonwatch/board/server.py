@@ -117,7 +117,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _path(self) -> str:
         """What follows the secret."""
-        secret, _, rest = urlsplit(self.path).path.removeprefix("/").partition("/")
+        try:
+            secret, _, rest = urlsplit(self.path).path.removeprefix("/").partition("/")
+        except ValueError as error:
+            raise _Refusal(HTTPStatus.BAD_REQUEST, f"That is no address: {error}.") from error
         if not secrets.compare_digest(secret.encode(), self.server.secret.encode()):
             raise _Refusal(HTTPStatus.NOT_FOUND, "Open the address that `carbonwatch board` shows; it is another one.")
         return rest

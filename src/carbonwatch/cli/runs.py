@@ -60,6 +60,8 @@ def main(args: argparse.Namespace) -> int:
         _terminal.show(_as_json(found))
     elif found:
         _terminal.show(listing(found[:most], now, width, _terminal.colour(sys.stdout)))
+    elif args.project is args.since is args.until is None:
+        _terminal.say("There are no runs yet. Measure one: carbonwatch run -- COMMAND")
     else:
         _terminal.say("No run fits. `carbonwatch runs` without options lists those that there are.")
     if most and len(found) > most:

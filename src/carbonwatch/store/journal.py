@@ -145,7 +145,7 @@ class Journal:
                 change(db)
             done = True
         except sqlite3.OperationalError as error:
-            kind = StoreBusy if _is_busy(error) else StoreError
+            kind = StoreBusy if is_busy(error) else StoreError
             raise kind(f"{self.path} can't be written ({error})") from error
         # ValueError and OverflowError: what SQLite can't hold, as text that is no Unicode
         except (sqlite3.Error, OSError, ValueError, OverflowError) as error:
@@ -269,7 +269,7 @@ def _make_tables(db: sqlite3.Connection, wait_s: float) -> None:
         except sqlite3.OperationalError as error:
             if db.in_transaction:
                 db.execute("ROLLBACK")
-            if not _is_busy(error) or time.monotonic() > deadline:
+            if not is_busy(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
 
@@ -307,14 +307,15 @@ def _version(db: sqlite3.Connection) -> int:
     application, version = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
     if application != rows.APPLICATION:
         if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            raise sqlite3.DatabaseError("another program's database; choose another file with CARBONWATCH_STORE")
+            raise sqlite3.DatabaseError("another program's database")
         return 0
     if version > rows.VERSION:
         raise sqlite3.DatabaseError(f"a newer carbonwatch wrote it: version {version} of its tables")
     return int(version)
 
 
-def _is_busy(error: sqlite3.Error) -> bool:
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether another program holds the store, which may change."""
     # the low byte is the kind: 261 is a busy recovery, 517 a busy snapshot
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 

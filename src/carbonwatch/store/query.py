@@ -183,6 +183,8 @@ class Store:
             raise self._unreadable(error) from error
 
     def _unreadable(self, error: Exception) -> StoreError:
+        if isinstance(error, sqlite3.Error) and journal.is_busy(error):
+            return StoreError(f"{self.path} can't be read: another program holds it. Try again when that is done.")
         return StoreError(f"{self.path} can't be read ({error}). Choose another with CARBONWATCH_STORE.")
 
 
@@ -198,7 +200,9 @@ def _open(path: str) -> sqlite3.Connection:
     """A connection to a store that is there, its killed runs marked; what can only be read is read all the same."""
     try:
         db = journal.connect(path)
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
+        if journal.is_busy(error):  # read without its lock, it might be half of two states
+            raise
         # nothing can be written beside it, as WAL mode needs: it is read as it lies there
         db = sqlite3.connect(f"file:{_quoted(os.path.abspath(path))}?immutable=1", uri=True)
     try:

@@ -10,6 +10,7 @@ from dataclasses import asdict, fields
 from functools import lru_cache
 from typing import Any
 
+from carbonwatch.errors import StoreError
 from carbonwatch.ledger import SLOT_NS
 from carbonwatch.model import Domain, Entry, Gap, Intensity, Place, Run, Usage, Work
 from carbonwatch.units import J_PER_KWH
@@ -125,7 +126,14 @@ def of_entry(run_id: str, entry: Entry, domain: int, intensity: int) -> dict[str
 
 
 def to_run(row: Row, entries: tuple[Entry, ...] = (), gaps: tuple[Gap, ...] = ()) -> Run:
-    """A run from its row."""
+    """A run from its row. Raises StoreError where something else than this program wrote it."""
+    try:
+        return _run(row, entries, gaps)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StoreError(f"The run {row['id']} in the store is not whole ({error!r}). Delete its row.") from error
+
+
+def _run(row: Row, entries: tuple[Entry, ...], gaps: tuple[Gap, ...]) -> Run:
     return Run(
         id=row["id"],
         project=row["project"],
