@@ -1,3 +1,4 @@
+import math
 import os
 import signal
 import subprocess
@@ -39,6 +40,13 @@ def test_a_row_has_no_totals_where_they_are_not_known() -> None:
     found = [of_run(each) for each in (run, replace(run, entries=()), replace(run, scope="machine"))]
 
     assert [(row["energy_j"], row["measured"]) for row in found] == [(None, None), (None, None), (60.0, 1.0)]
+
+
+@pytest.mark.parametrize("joules", [math.inf, 1e308])
+def test_a_sum_that_no_number_holds_is_not_known(joules: float) -> None:
+    run = Run("r", "tests", "machine", "finished", 0, 1.0, (entry(joules, joules, "measured", 400.0),) * 2)
+
+    assert of_run(run)["energy_j"] is None
 
 
 def test_a_noun_is_the_same_text_each_time() -> None:

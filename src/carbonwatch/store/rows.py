@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -92,7 +93,10 @@ def _totals(run: Run) -> tuple[float | None, float | None, float | None]:
         energy_j += joules
         emissions_g += joules / J_PER_KWH * entry.intensity.g_per_kwh
         measured_j += joules if entry.usage.domain.quality == "measured" else 0.0
-    return energy_j, emissions_g * run.pue, measured_j / energy_j if energy_j > 0 else None
+    emissions_g *= run.pue
+    if not (math.isfinite(energy_j) and math.isfinite(emissions_g)):  # of a file with absurd figures
+        return None, None, None
+    return energy_j, emissions_g, measured_j / energy_j if energy_j > 0 else None
 
 
 def of_process() -> dict[str, Any]:
