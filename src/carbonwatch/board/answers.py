@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 from carbonwatch import plugins
@@ -92,7 +93,7 @@ def run(store: Store, words: Words) -> Answer:
     """All of a run: its page."""
     found = store.run(_named(words, "id"))
     traces = store.samples(found.id, _whole(words, "points", 1000, MOST_POINTS) or 1)
-    return {**_page.document(found, traces), "reports": [n for n in plugins.names("reports") if n != "html"]}
+    return {**_page.document(found, traces), "reports": _texts()}
 
 
 def power(store: Store, words: Words) -> Answer:
@@ -112,6 +113,12 @@ def report(store: Store, words: Words) -> Answer:
 QUESTIONS: Mapping[str, Callable[[Store, Words], Answer]] = {
     question.__name__: question for question in (runs, overview, projects, choices, elsewhere, run, power, report)
 }
+
+
+@cache
+def _texts() -> list[str]:
+    """What a run can be shown as; to look for those of other packages takes a while."""
+    return [name for name in plugins.names("reports") if name != "html"]
 
 
 def _line(listed: Listed) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import { Table } from '../shared/table.jsx'
 
 const A_PAGE = 50
 const MOST_COMPARED = 12
+const MOST_BARS = 20
 const LOOK_EVERY_MS = 2000
 const FILTERS = ['text', 'project', 'tag', 'state', 'from', 'to']
 const STATES = ['running', 'finished', 'failed', 'killed']
@@ -361,12 +362,14 @@ function Projects() {
       <h1>Projects</h1>
       <Filters />
       {projects.length > 0 && (
-        <Bars
-          label="Emissions by project"
-          rows={projects.slice(0, 20).map(each => ({
-            key: each.project, label: <bdi>{plain(each.project, 80)}</bdi>, value: each.emissions_g, text: areKnown(each) ? mass(each.emissions_g) : UNKNOWN,
-          }))}
-        />
+        <Section id="by-project" title="Emissions (CO2e)" note={projects.length > MOST_BARS ? `The ${MOST_BARS} projects that emitted most; the table has all.` : ''}>
+          <Bars
+            label="Emissions by project"
+            rows={projects.slice(0, MOST_BARS).map(each => ({
+              key: each.project, label: <bdi>{plain(each.project, 80)}</bdi>, value: each.emissions_g, text: areKnown(each) ? mass(each.emissions_g) : UNKNOWN,
+            }))}
+          />
+        </Section>
       )}
       <Table
         caption="Projects"
@@ -379,7 +382,7 @@ function Projects() {
           { key: 'energy', title: 'Energy', right: true, sort: each => each.energy_j, cell: each => (areKnown(each) ? energy(each.energy_j) : UNKNOWN) },
           { key: 'emissions', title: 'CO2e', right: true, sort: each => each.emissions_g, cell: each => (areKnown(each) ? mass(each.emissions_g) : UNKNOWN) },
           { key: 'measured', title: 'Measured', right: true, sort: each => each.measured_j / each.energy_j, cell: each => percent(each.energy_j > 0 ? each.measured_j / each.energy_j : null) },
-          { key: 'last', title: 'Last run', sort: each => each.last_s, cell: each => when(each.last_s) },
+          { key: 'last', title: 'Last run', kind: 'tight', sort: each => each.last_s, cell: each => when(each.last_s) },
         ]}
         rows={projects}
       />
