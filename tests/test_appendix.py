@@ -186,6 +186,17 @@ def test_metrics_that_are_none_are_refused(tmp_path: Path, store: Store, given: 
         built(tmp_path, store, 'metrics = "wrong.json"')
 
 
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [("def f(run):", "can't be run"), ("def f(run): return 1 / 0", r"fails for the run .* \(ZeroDivisionError")],
+)
+def test_a_function_that_breaks_is_named(tmp_path: Path, store: Store, code: str, message: str) -> None:
+    (tmp_path / "own.py").write_text(code)
+
+    with pytest.raises(CarbonwatchError, match=message):
+        built(tmp_path, store, 'metrics = "own.py:f"')
+
+
 @pytest.fixture
 def watched(browser: Browser) -> Iterator[Watched]:
     """A page that may ask for files alone, and that has no error at its end."""

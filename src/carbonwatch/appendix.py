@@ -308,11 +308,25 @@ def _function(path: str, name: str) -> Callable[[Run], Metrics]:
     if found is None or found.loader is None or not os.path.isfile(path):
         raise CarbonwatchError(f"metrics names {path}, which is no Python file. Write it as file.py:function.")
     module = module_from_spec(found)
-    found.loader.exec_module(module)
+    try:
+        found.loader.exec_module(module)
+    # border: whatever the user's own file does
+    except Exception as error:
+        raise CarbonwatchError(f"{path} can't be run ({error!r}), so there are no metrics. Mend it.") from error
     function = getattr(module, name, None)
     if not callable(function):
         raise CarbonwatchError(f"{path} has no function {name!r}. It takes a run, and gives names with numbers.")
-    return lambda run: _numbers(function(run), f"{name}() of {path}")
+
+    def of(run: Run) -> Metrics:
+        where = f"{name}() of {path}"
+        try:
+            found = function(run)
+        # border: whatever the user's own function does
+        except Exception as error:
+            raise CarbonwatchError(f"{where} fails for the run {run.id} ({error!r}). Mend it.") from error
+        return _numbers(found, where)
+
+    return of
 
 
 def _from_json(path: str) -> Callable[[Run], Metrics]:

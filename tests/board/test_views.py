@@ -188,6 +188,29 @@ def test_a_run_that_goes_on_is_shown_as_it_grows(browser: Browser, tmp_path: Pat
             assert "6 min 40 s" in seen.page.inner_text(".tiles")
 
 
+def test_a_store_that_knows_nothing_says_so_and_never_0(browser: Browser, tmp_path: Path) -> None:
+    path, tags = tmp_path / "runs.db", [f"tag {n}" for n in range(3000)]
+    unknown = replace(shown.examples.not_metered(), id="unknown", facts={"tags": tags})
+    with serving(store=path) as server, visiting(browser, server) as seen:
+        with closing(Journal(str(path))) as journal:
+            journal.add([])
+            seen.page.wait_for_selector(".empty:has-text('There are no runs yet')")
+            journal.add([unknown])
+        seen.page.wait_for_selector("small:has-text('and 2 992 more')")
+        seen.page.wait_for_selector(".tiles:has-text('1 of unknown energy')")
+        texts = [seen.page.inner_text("main")]
+        for view in ("Projects", "Elsewhere"):
+            seen.page.get_by_role("link", name=view, exact=True).click()
+            seen.page.wait_for_selector(f"main h1:has-text('{'elsewhere' if view == 'Elsewhere' else view}')")
+            texts.append(seen.page.inner_text("main"))
+        # it was not there when it was first asked for
+        seen.errors = [error for error in seen.errors if "404" not in error]
+
+    assert [("0 g" in text, "0 J" in text, "not known" in text or "unknown" in text) for text in texts] == [
+        (False, False, True)
+    ] * 3
+
+
 CODECARBON = """\
 timestamp,project_name,run_id,duration,emissions,cpu_energy,gpu_energy,ram_energy,energy_consumed,country_iso_code,pue
 2026-01-02T10:00:00,digits,aaa,3600,0.056,0.5,0.4,0.1,1.0,FRA,1.0

@@ -23,6 +23,7 @@ Answer = Any  # what JSON can say
 
 MOST_RUNS = 500  # of a page of the list
 MOST_PROJECTS = 1000
+MOST_TAGS = 1000
 MOST_POINTS = 4000  # of a chart's line; a screen has no more columns
 
 _HOUR_S, _DAY_S = 3600, 86400
@@ -77,7 +78,7 @@ def projects(store: Store, words: Words) -> Answer:
 
 def choices(store: Store, _words: Words) -> Answer:
     """What the list can be filtered by."""
-    return {"projects": lists.projects(store, MOST_PROJECTS), "tags": lists.tags(store)}
+    return {"projects": lists.projects(store, MOST_PROJECTS), "tags": lists.tags(store)[:MOST_TAGS]}
 
 
 def elsewhere(store: Store, words: Words) -> Answer:

@@ -7,7 +7,7 @@ import { Bars } from '../shared/bars.jsx'
 import { Compare } from '../shared/compare.jsx'
 import { Elsewhere } from '../shared/elsewhere.jsx'
 import { Equivalents } from '../shared/equivalents.jsx'
-import { Section, State, Tile, Tiles } from '../shared/figures.jsx'
+import { Section, State, Tags, Tile, Tiles } from '../shared/figures.jsx'
 import { UNKNOWN, count, duration, energy, mass, percent, plain, when } from '../shared/format.js'
 import { go, link, route } from '../shared/route.js'
 import { RunPage } from '../shared/run.jsx'
@@ -333,7 +333,7 @@ function Name({ run }) {
   return (
     <>
       <a href={again('run', { id: run.id })}><bdi>{plain(run.project, 80)}</bdi></a>{' '}
-      {run.tags.map(tag => <bdi key={tag} class="tag">{plain(tag, 40)}</bdi>)}
+      <Tags of={run.tags} />
     </>
   )
 }
