@@ -831,7 +831,8 @@ def test_what_activities_note_is_together_and_one_that_can_t_tell_stops_nothing(
             """Knows nothing."""
 
     first, second = FakeActivity(), FakeActivity()
-    first.facts, second.facts = {"a": 1}, {"b": 2}
+    first.facts, second.facts = {"a": 1, "gpu_others": {"x": 1}}, {"b": 2, "gpu_others": {"y": 2}}
 
-    assert Sampler([], [first, Broken(), second], thread=False).facts == {"a": 1, "b": 2}
+    together = {"a": 1, "b": 2, "gpu_others": {"x": 1, "y": 2}}
+    assert Sampler([], [first, Broken(), second], thread=False).facts == together
     assert "Broken failed" in caplog.text

@@ -47,6 +47,8 @@ _BY_SETTING = {"plug": "plug", "redfish": "redfish_url", "ipmi": "ipmi_host"}
 _LONGEST_NS = 30 * NS_PER_S
 # ways to the same registers: the first that can be read is taken
 _ALTERNATIVES = (("rapl_perf", "rapl_powercap", "rapl_msr"),)
+# what tells who works on the GPUs of a sensor
+_WORKED_ON = {"nvml": "nvml", "amdsmi": "drm", "intel_gpu": "drm", "apple": "apple"}
 # what decides which meters are opened: trackers that agree on these share one sampler
 _MATTERS = (
     "sensors",
@@ -157,7 +159,7 @@ class Sampler:
         with self._lock:
             for activity in self.activities:
                 try:
-                    found.update(activity.facts)
+                    _merge(found, activity.facts)
                 # border: an activity may be foreign code, and must not stop the program that is measured
                 except Exception as error:
                     self._warn_once(activity, error)
@@ -327,6 +329,13 @@ class Sampler:
             return False
 
 
+def _merge(found: dict[str, Any], facts: Mapping[str, Any]) -> None:
+    """Adds facts; what two activities say of their own GPUs under one name is kept of both."""
+    for name, fact in facts.items():
+        before = found.get(name)
+        found[name] = {**before, **fact} if isinstance(before, dict) and isinstance(fact, dict) else fact
+
+
 def _periods_s(domains: Iterable[Domain]) -> dict[str, float]:
     return {domain.id: domain.period_s for domain in domains if domain.quality == "measured" and domain.period_s > 0}
 
@@ -456,8 +465,9 @@ def _detected(name: str, settings: Settings, counted: list[Domain]) -> Meter:
 
 
 def _activities(settings: Settings, meters: list[Meter], pid: int | None) -> list[Activity]:
-    on_gpu = any(d.id.startswith("nvml:") for meter in meters for d in meter.domains)
-    names = [("procfs", "psutil"), *([("nvml",)] if on_gpu else [])]
+    metered = {d.id.partition(":")[0] for meter in meters for d in meter.domains}
+    on_gpus = dict.fromkeys(name for sensor, name in _WORKED_ON.items() if sensor in metered)
+    names = [("procfs", "psutil"), *((name,) for name in on_gpus)]
     found = [_first_activity(settings, pid, alternatives) for alternatives in names]
     return [activity for activity in found if activity is not None]
 

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from carbonwatch.activity._everybody import ByProc, ByPsutil, Cards, Key, everybody, group_of
+from carbonwatch.activity._everybody import ByProc, ByPsutil, Cards, Engines, Key, MacCards, everybody, group_of
 from carbonwatch.nvidia import choose, open_nvml
+from tests.activity.drm_tree import AMD, Tree
 
 if TYPE_CHECKING:
     from tests.conftest import FakeNvml
@@ -136,6 +138,63 @@ def test_a_card_that_rests_is_that_of_who_alone_has_it_open(nvml: FakeNvml) -> N
     assert (alone, shared) == ({"nvml:GPU-a": {7: 1.0}}, {"nvml:GPU-a": {}})
 
 
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    """A machine with a card of AMD's that two processes have open."""
+    tree = Tree(tmp_path)
+    tree.board(AMD)
+    tree.node(51963, AMD, 100)
+    for pid in (7, 8):
+        tree.process(pid)
+        tree.open(pid, AMD, pid)
+    return tree
+
+
+def used_in_a_second(tree: Tree) -> dict[int, float]:
+    looking = Engines(tree.settings)
+    looking.look(0, 0)
+    tree.advance(1)
+    found = looking.look(S, 0)
+    looking.close()
+    return {pid: round(seconds, 6) for pid, seconds in found[f"amdsmi:{AMD}"].items()}
+
+
+def test_who_used_a_card_of_amd_s_has_the_seconds_of_its_engines(tree: Tree) -> None:
+    tree.work(AMD, 7, gfx=0.3)
+    tree.work(AMD, 8, compute=0.5)
+
+    assert used_in_a_second(tree) == {7: 0.3, 8: 0.5}
+
+
+def test_who_computes_through_rocm_has_the_units_that_it_keeps(tree: Tree) -> None:
+    tree.queue(7, 51963, 20)
+    tree.queue(8, 51963, 80)
+
+    assert used_in_a_second(tree) == {7: 0.2, 8: 0.8}
+
+
+def test_where_only_one_computes_it_has_what_the_card_was_busy_with(tree: Tree) -> None:
+    tree.queue(7, 51963, None)
+    tree.tell_load(AMD, 60)
+    tree.work(AMD, 8, gfx=0.1)
+
+    assert used_in_a_second(tree) == {7: 0.5, 8: 0.1}
+
+
+def test_where_several_compute_and_nothing_tells_them_apart_nobody_is_named(tree: Tree) -> None:
+    tree.queue(7, 51963, None)
+    tree.queue(8, 51963, None)
+
+    assert used_in_a_second(tree) == {}
+
+
+def test_a_card_of_amd_s_that_rests_is_that_of_who_alone_has_it_open(tree: Tree) -> None:
+    shared = used_in_a_second(tree)
+    tree.end(8)
+
+    assert (shared, used_in_a_second(tree)) == ({}, {7: 1.0})
+
+
 def test_a_card_that_tells_nothing_names_nobody(nvml: FakeNvml) -> None:
     nvml.add("GPU-a")
     nvml.fail(0, "samples", nvml.NOT_SUPPORTED)
@@ -145,3 +204,15 @@ def test_a_card_that_tells_nothing_names_nobody(nvml: FakeNvml) -> None:
     looking.close()
 
     assert found == {"nvml:GPU-a": {}}
+
+
+def test_who_used_a_mac_s_gpu_has_the_seconds_of_his_clients(iokit: Any) -> None:
+    clients = [iokit.fake_add(ctypes.c_uint64(n), f"pid {pid}, a".encode(), 1) for n, pid in ((1, 7), (2, 7), (3, 8))]
+    looking = MacCards(lambda: (iokit, iokit))
+    looking.look(0, 0)
+    for client, used_ns in zip(clients, (100_000_000, 200_000_000, 0), strict=True):
+        iokit.fake_time(client, 0, ctypes.c_int64(used_ns))
+    found = looking.look(S, 0)
+    looking.close()
+
+    assert found == {"apple:gpu": {7: pytest.approx(0.3)}}

@@ -253,7 +253,7 @@ def test_what_the_kernel_let_go_of_is_found_by_looking_and_looked_for_from_then_
     assert time_.used_ns(2 * S + 1) == 3 * S
 
 
-def test_one_without_children_is_looked_at_each_time_as_that_costs_nothing() -> None:
+def test_one_that_has_waited_for_its_last_child_is_looked_at_at_once() -> None:
     tree, counter = Tree(), Told()
     time_ = CpuTime(tree.look, lambda: True, opened(counter))
     time_.used_ns(0)

@@ -225,28 +225,63 @@ def codecarbon() -> Path:
     return python
 
 
+# the place is asked for over the network there, and read off the time zone here
+PLACES = """
+import os
+from codecarbon import EmissionsTracker, OfflineEmissionsTracker
+def write(name, tracked=EmissionsTracker, **named):
+    with tracked(output_file=f"{name}.csv", log_level="critical", **named):
+        sum(i * i for i in range(300_000))
+os.environ["TZ"] = "Europe/Paris"
+write("known")
+os.environ["TZ"] = "UTC"
+write("unknown")
+write("offline", OfflineEmissionsTracker, country_iso_code="FRA")
+write("state", OfflineEmissionsTracker, country_iso_code="USA", region="california")
+write("cloud", OfflineEmissionsTracker, cloud_provider="gcp", cloud_region="us-east1")
+"""
+THEIR_NETWORK = """
+import os, requests
+class France:
+    def json(self):
+        return {"country_code3": "FRA", "country": "France", "region": "Brittany", "latitude": "48", "longitude": "-2"}
+def get(url, **_):
+    if "geojs" in url and os.environ["TZ"] == "Europe/Paris":
+        return France()
+    raise requests.ConnectionError(url)
+requests.get = get
+"""
 # a column of numbers is whole where a short run's figures are all 0
 COMPARE = """
 import sys
 import pandas
-theirs, ours = (pandas.read_csv(path) for path in sys.argv[1:])
-print(list(ours.columns)[:len(theirs.columns)] == list(theirs.columns))
+theirs, ours = sys.argv[1:]
 kinds = lambda table: {name: "number" if kind.kind in "if" else str(kind) for name, kind in table.dtypes.items()}
-print(*(name for name, kind in kinds(theirs).items() if kinds(ours)[name] != kind))
+for name in ("known", "unknown", "offline", "state", "cloud"):
+    there, here = (pandas.read_csv(f"{folder}/{name}.csv") for folder in (theirs, ours))
+    same = list(here.columns)[:len(there.columns)] == list(there.columns)
+    print(name, same, *(column for column, kind in kinds(there).items() if kinds(here)[column] != kind))
+print(*pandas.read_csv(f"{ours}/unknown.csv").loc[0, ["country_name", "country_iso_code"]])
 """
 
 
 def test_beside_the_real_one_the_columns_are_the_same_and_so_are_their_types(tmp_path: Path, codecarbon: Path) -> None:
-    program = PROGRAMS["offline in a country"][0].replace("print(", "(")
     work, environment = folder_of(tmp_path)
-    theirs, ours = tmp_path / "theirs.csv", tmp_path / "ours.csv"
-    subprocess.run([str(codecarbon), "-c", program], check=True, capture_output=True, cwd=work, env=environment)
-    (work / "emissions.csv").rename(theirs)
-    run(tmp_path, program)
-    (work / "emissions.csv").rename(ours)
-    answer = subprocess.run([str(codecarbon), "-c", COMPARE, theirs, ours], capture_output=True, text=True, check=True)
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    program = f"{THEIR_NETWORK}{PLACES}"
+    subprocess.run([str(codecarbon), "-c", program], check=True, capture_output=True, cwd=theirs, env=environment)
+    run(tmp_path, PLACES)
+    answer = subprocess.run([str(codecarbon), "-c", COMPARE, theirs, work], capture_output=True, text=True, check=True)
 
-    assert answer.stdout == "True\n\n"
+    assert answer.stdout.splitlines() == [
+        "known True",
+        "unknown True",
+        "offline True",
+        "state True",
+        "cloud True",
+        "World WLD",
+    ]
 
 
 def test_every_name_and_parameter_of_the_real_one_is_there(tmp_path: Path, codecarbon: Path) -> None:

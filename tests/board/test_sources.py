@@ -28,9 +28,9 @@ def test_the_first_is_the_user_s_store_and_the_last_file_comes_before_it(store: 
 
 
 def test_the_beginning_of_a_file_is_there_at_once_and_the_rest_follows() -> None:
-    line = ROWS.splitlines()[1]
+    lines = [b"2026-01-01T00:00:0%d,one,60,0.001,0.01\n" % second for second in range(1, 7)]
     with closing(Sources(None, at_once=2)) as sources:
-        sources.add(ROWS + b"\n".join([line] * 6), "a.csv")
+        sources.add(ROWS + b"".join(lines), "a.csv")
         with sources.open("1") as opened:
             assert opened.count() >= 2
         while sources.listed()[0]["reading"]:
@@ -42,14 +42,22 @@ def test_the_beginning_of_a_file_is_there_at_once_and_the_rest_follows() -> None
     assert (file["rows"], file["failure"]) == (7, "")
 
 
-def test_a_file_that_breaks_off_shows_what_came_before() -> None:
-    with closing(Sources(None, at_once=1)) as sources:
-        sources.add(ROWS + b'2026-01-01T00:00:00,"' + b"x" * 200_000, "a.csv")
-        while sources.listed()[0]["reading"]:
+def test_lines_that_are_no_runs_are_left_out_and_counted() -> None:
+    with closing(Sources(None)) as sources:
+        for number in (1, 2):
+            sources.add(ROWS + b"2026-01-01T00:00:00,one,long,0.001,0.01\n" * number, f"{number}.csv")
+        while any(file["reading"] for file in sources.listed()):
             pass
-        [file] = sources.listed()
+        first, second = sources.listed()
+        with sources.open("2") as opened:
+            assert opened.count() == 1
 
-    assert (file["rows"], "can't be read as CSV" in str(file["failure"])) == (1, True)
+    told = "csv, line 3: duration is 'long', which is no number, so it is left out. Correct the line, or delete it."
+    assert (first["rows"], first["failure"]) == (2, f"2 rows of 1.csv, 1 of them left out. 1.{told}")
+    assert (second["rows"], second["failure"]) == (
+        3,
+        f"3 rows of 2.csv, 2 of them left out. The first of them: 2.{told}",
+    )
 
 
 def test_what_it_made_of_files_goes_with_it(tmp_path: Path) -> None:

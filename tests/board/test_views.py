@@ -215,7 +215,8 @@ CODECARBON = """\
 timestamp,project_name,run_id,duration,emissions,cpu_energy,gpu_energy,ram_energy,energy_consumed,country_iso_code,pue
 2026-01-02T10:00:00,digits,aaa,3600,0.056,0.5,0.4,0.1,1.0,FRA,1.0
 2026-01-03T10:00:00,<script>alert(1)</script>,"b,b",60,0.001,,,,0.01,,
-2026-01-04T10:00:00,=cmd(),ccc,60,,,,,nonsense,,
+2026-01-04T10:00:00,=cmd(),ccc,60,,,,,,,
+2026-01-04T10:00:00,=cmd(),ddd,60,,,,,nonsense,,
 """
 
 
@@ -227,13 +228,13 @@ def test_a_file_is_opened_and_one_is_dropped(browser: Browser, tmp_path: Path) -
         page.wait_for_selector(rows)
         page.set_input_files("input[type=file]", str(file))
         page.wait_for_selector("label:has-text('Runs of') select")
-        page.wait_for_selector("[role=status]:has-text('3 rows of emissions.csv')")
+        page.wait_for_selector("[role=status]:has-text('4 rows of emissions.csv, 1 of them left out.')")
         data = page.evaluate_handle(
             "text => { const data = new DataTransfer(); data.items.add(new File([text], 'dropped.csv')); return data }",
             CODECARBON,
         )
         page.dispatch_event("main", "drop", {"dataTransfer": data})
-        page.wait_for_selector("[role=status]:has-text('3 rows of dropped.csv')")
+        page.wait_for_selector("[role=status]:has-text('4 rows of dropped.csv, 1 of them left out.')")
         page.wait_for_selector("label:has-text('Runs of') option:has-text('dropped.csv')", state="attached")
         page.wait_for_selector(f"{rows}:nth-child(3)")  # the list is asked for anew
         texts = page.locator(rows).all_inner_texts()

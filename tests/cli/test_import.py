@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.codecarbon.test_rows import ROW
+from tests.store.test_emissions import ROW
 
 if TYPE_CHECKING:
     from tests.cli.conftest import CommandLine
@@ -41,6 +41,13 @@ def test_rows_that_can_not_be_are_told_and_the_exit_code_says_so(carbonwatch: Co
     assert answer.stdout.decode().count("not taken: ") == 5
     assert "and 2 more rows not taken" in answer.stdout.decode()
     assert len(carbonwatch.runs()) == 1
+
+
+def test_many_rows_are_kept_however_they_lie_in_the_file(carbonwatch: CommandLine) -> None:
+    rows = [{**ROW, "run_id": f"run-{number}"} for number in range(3000)]
+    answer = carbonwatch("import", write(carbonwatch.folder / "emissions.csv", *rows, rows[0]))
+
+    assert answer.stdout.decode().endswith(": 3,000 runs imported\n")
 
 
 def test_a_file_that_is_none_is_said_to_be_so(carbonwatch: CommandLine) -> None:

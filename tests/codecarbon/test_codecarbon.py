@@ -201,9 +201,9 @@ def test_the_file_of_tasks_has_their_columns_and_ours_to_the_right() -> None:
         .read_text()
         .startswith(
             "task_name,timestamp,project_name,run_id,duration,emissions,emissions_rate,cpu_power,gpu_power,ram_power,"
-            "cpu_energy,gpu_energy,ram_energy,energy_consumed,water_consumed,country_name,country_iso_code,cloud_provider,"
-            "cloud_region,os,python_version,codecarbon_version,cpu_count,cpu_model,gpu_count,gpu_model,ram_total_size,"
-            "tracking_mode,cpu_utilization_percent,gpu_utilization_percent,ram_utilization_percent,ram_used_gb,on_cloud,"
+            "cpu_energy,gpu_energy,ram_energy,energy_consumed,water_consumed,country_name,country_iso_code,region,"
+            "cloud_provider,cloud_region,os,python_version,codecarbon_version,cpu_count,cpu_model,gpu_count,gpu_model,"
+            "longitude,latitude,ram_total_size,tracking_mode,cpu_utilization_percent,gpu_utilization_percent,ram_utilization_percent,ram_used_gb,on_cloud,"
             "emissions_low,"
         )
     )
@@ -304,7 +304,7 @@ def test_numbers_that_are_not_known_are_nan_so_that_no_program_breaks_on_them() 
     data = bench.tracker.final_emissions_data
 
     assert math.isnan(data.gpu_energy)
-    assert f"{data.gpu_energy:.3f} {data.region}" == "nan "
+    assert f"{data.gpu_energy:.3f} {data.gpu_model}" == "nan "
     assert (data.longitude, json.loads(data.toJSON())["gpu_energy"]) == (None, None)
 
 

@@ -131,6 +131,33 @@ def test_a_parameter_that_makes_no_sense_stops_the_start_and_is_named_as_it_was_
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(("country", "region"), [("FRA", "korsica"), ("DEU", "california"), ("CHN", "nowhere")])
+def test_a_region_where_codecarbon_looks_at_none_is_said_once_and_the_country_s_mean_is_taken(
+    caplog: pytest.LogCaptureFixture, country: str, region: str
+) -> None:
+    runs = []
+    mean: dict[str, Any] = {"country_iso_code": country, "force_carbon_intensity_g_co2e_kwh": None}
+    for given in ({**mean, "region": region}, {**mean, "region": region}, mean):
+        bench = Bench(OfflineEmissionsTracker, **given)
+        with bench.tracker:
+            bench.work(10.0)
+        runs.append(bench.tracker.run)
+
+    assert runs[0].place == runs[1].place == runs[2].place
+    assert runs[0].intensities == runs[2].intensities
+    assert [record.getMessage() for record in caplog.records if "region" in record.getMessage()] == [
+        f"region is {region!r}, and the tables have no figure for a part of {country} that is called so: "
+        "the whole country's mean is taken, as CodeCarbon does there"
+    ]
+
+
+def test_a_region_that_the_tables_know_counts_in_any_country() -> None:
+    with Bench(OfflineEmissionsTracker, country_iso_code="ITA", region="IT-SIC").tracker as tracker:
+        pass
+
+    assert tracker.run.place.subdivision == "IT-SIC"
+
+
 @pytest.mark.parametrize("country", ["FRA", "FR", "fra"])
 def test_a_country_goes_by_any_of_its_codes(country: str) -> None:
     with Bench(OfflineEmissionsTracker, country_iso_code=country).tracker as tracker:

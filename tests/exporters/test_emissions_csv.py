@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from carbonwatch.exporters import emissions_csv
 from carbonwatch.exporters.emissions_csv import CODECARBON, COLUMNS, OURS, export, row, write
-from carbonwatch.model import Domain, Entry, Intensity, Place, Run, Usage, Work
+from carbonwatch.model import Component, Domain, Entry, Intensity, Place, Run, Usage, Work
 from carbonwatch.settings import Settings
 
 KWH = 3_600_000.0
@@ -123,7 +123,7 @@ def test_a_row_has_their_units_with_pue_applied(utc: None) -> None:
         "water_consumed": round(metered().water_l, 9),
         "country_name": "France",
         "country_iso_code": "FRA",
-        "region": "",
+        "region": "France",
         "cloud_provider": "",
         "cloud_region": "",
         "os": "Linux-6.1",
@@ -183,6 +183,31 @@ def test_a_place_is_named_and_its_coordinates_are_not_kept() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        (Place(), ["World", "WLD", "World"]),
+        (Place("FR", evidence="time zone Europe/Paris"), ["France", "FRA", "France"]),
+        (Place("FR", evidence="setting country"), ["France", "FRA", ""]),
+        (Place("IT", "IT-SIC", evidence="setting region"), ["Italy", "ITA", "IT-SIC"]),
+        (Place("BE", cloud="gcp/europe-west1", evidence="GOOGLE_CLOUD_REGION"), ["Belgium", "BEL", ""]),
+    ],
+)
+def test_a_country_is_never_an_empty_cell_and_a_region_where_codecarbon_s_is_one(place: Place, told: list[str]) -> None:
+    values = row(replace(metered(), place=place))
+
+    assert [values[name] for name in ("country_name", "country_iso_code", "region")] == told
+
+
+def test_what_is_neither_cpu_gpu_nor_memory_is_other_energy() -> None:
+    others: tuple[Component, ...] = ("disk", "rest", "system")
+    entries = [entry(replace(DISK, id=name, component=name), 0.1 * KWH) for name in others]
+    values = row(a_run(*metered().entries[:1], *entries))
+
+    assert values["other_energy"] == pytest.approx(0.3)
+    assert values["energy_consumed"] == pytest.approx(0.4)
+
+
 def test_a_machine_without_a_gpu_has_a_gpu_energy_of_0(tmp_path: Path) -> None:
     export(replace(a_run(), facts={"gpu_count": 0}, entries=metered().entries[:1]), settings(tmp_path))
 
@@ -203,7 +228,7 @@ def test_what_is_not_known_is_an_empty_cell_and_never_0(tmp_path: Path) -> None:
     assert [n for n in COLUMNS if "energy" in n or "power" in n or "emissions" in n or "utilization" in n] == [
         n for n in empty if "energy" in n or "power" in n or "emissions" in n or "utilization" in n
     ]
-    assert {"country_name", "water_consumed", "measured_share", "carbon_intensity"} < set(empty)
+    assert {"gpu_model", "water_consumed", "measured_share", "carbon_intensity"} < set(empty)
 
 
 def test_energy_that_nobody_could_split_is_not_given_to_anybody() -> None:

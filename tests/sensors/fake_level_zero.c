@@ -12,12 +12,20 @@ typedef struct {
     int32_t default_limit, min_limit, max_limit;
 } properties_t;
 typedef struct { uint64_t energy, timestamp; } counter_t;
+typedef struct {
+    uint32_t stype;
+    void *next;
+    struct { uint32_t domain, bus, device, function; } address;
+    struct { int32_t gen, width; int64_t bandwidth; } speed;
+    uint8_t has_bandwidth, has_packets, has_replays;
+} pci_t;
 
 static struct domain { int card; uint8_t on_subdevice; uint64_t energy_uj; uint32_t failing; } domains[16];
 static int count, cards;
-static uint32_t refuse;
+static uint32_t refuse, bus;
 
-void fake_reset(void) { count = cards = 0; refuse = 0; }
+void fake_reset(void) { count = cards = 0; refuse = bus = 0; }
+void fake_tell_place(uint32_t first_bus) { bus = first_bus; }
 void fake_refuse(uint32_t status) { refuse = status; }
 int fake_add_card(void) { return cards++; }
 int fake_add_domain(int card, int on_subdevice, uint64_t energy_uj) {
@@ -37,6 +45,12 @@ uint32_t zesDeviceGet(void *driver, uint32_t *number, void **handles) {
     if ((uintptr_t)driver != 0x700000000001) return 0x78000003;
     for (uint32_t i = 0; handles && i < *number; i++) handles[i] = (void *)(uintptr_t)(0x700000000100 + i);
     *number = (uint32_t)cards;
+    return 0;
+}
+uint32_t zesDevicePciGetProperties(void *device, pci_t *properties) {
+    if (properties->stype != 0x2) return 0x78000004;
+    if (!bus) return 0x78000003;
+    *properties = (pci_t){0x2, NULL, {0, bus + (uint32_t)((uintptr_t)device - 0x700000000100), 0, 0}, {4, 16, 1}, 1, 1, 1};
     return 0;
 }
 uint32_t zesDeviceEnumPowerDomains(void *device, uint32_t *number, void **handles) {

@@ -69,6 +69,18 @@ def test_a_card_of_which_the_kernel_shows_nothing_is_asked_through_level_zero(
     assert meter.read(S) == {"intel_gpu:0": 90 * S}
 
 
+def test_a_card_that_level_zero_reads_is_called_by_its_place_on_the_bus_as_the_kernel_calls_it(
+    tmp_path: pathlib.Path, level_zero: Any
+) -> None:
+    level_zero.fake_tell_place(ctypes.c_uint32(0x4D))
+    for _ in range(2):
+        level_zero.fake_add_domain(level_zero.fake_add_card(), 0, ctypes.c_uint64(1))
+
+    meter = detect(plant(tmp_path, "laptop"), load=lambda: level_zero)
+
+    assert [d.id for d in meter.domains] == ["intel_gpu:0000:4d:00.0", "intel_gpu:0000:4e:00.0"]
+
+
 def test_a_card_that_stops_answering_is_a_gap(tmp_path: pathlib.Path, level_zero: Any) -> None:
     whole = level_zero.fake_add_domain(level_zero.fake_add_card(), 0, ctypes.c_uint64(1))
     meter = detect(plant(tmp_path, "laptop"), load=lambda: level_zero)

@@ -36,11 +36,10 @@ class Machine:
         self.meters: list[NvmlMeter] = []
 
     def meter(self, *gpus: str, environ: Mapping[str, str] | None = None) -> NvmlMeter:
-        wall_ns = lambda: self.ns  # noqa: E731 - the fake's clock begins at nothing
+        clock = lambda: self.ns  # noqa: E731 - the fake's begins at nothing
+        settings, environ = Settings(gpus=gpus), environ or {}
         self.meters.append(
-            detect(
-                Settings(gpus=gpus), environ=environ or {}, sleep=self.advance, wall_ns=wall_ns, poll=self.no_process
-            )
+            detect(settings, environ=environ, sleep=self.advance, wall_ns=clock, clock=clock, poll=self.no_process)
         )
         return self.meters[-1]
 
@@ -72,7 +71,7 @@ def test_a_card_that_counts_energy_is_read_by_its_counter(machine: Machine) -> N
     meter = machine.meter()
 
     source = "NVIDIA A100-SXM4-40GB (NVML energy counter)"
-    assert meter.domains == (Domain("nvml:GPU-3f2a", "gpu", "measured", source, error=(-0.05, 0.05), period_s=0.1),)
+    assert meter.domains == (Domain("nvml:GPU-3f2a", "gpu", "measured", source, error=(-0.05, 0.05), period_s=0.025),)
     assert meter.rejected == {}
 
 
@@ -151,6 +150,41 @@ def test_a_counter_that_stands_still_while_power_flows_is_no_zero(
     assert meter.domains[0].source.endswith("(NVML power, integrated between reads)")
     assert machine.read() == {"nvml:GPU-a": 500 * S}
     assert "stand still" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("latch_s", "period_s"), [(0.001, 0.02), (0.02, 0.025), (0.05, 0.055), (0.1, 0.105), (1.0, 1.005)]
+)
+def test_how_often_a_counter_is_renewed_is_measured_at_the_start(
+    machine: Machine, latch_s: float, period_s: float
+) -> None:
+    machine.nvml.add(latch_s=latch_s)
+    machine.advance(0.7)
+
+    assert machine.meter().domains[0].period_s == period_s
+    assert machine.ns / S < 0.7 + 2 * latch_s + 0.015
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_machine_that_stalls_meanwhile_makes_the_period_longer_and_never_shorter(machine: Machine, seed: int) -> None:
+    machine.nvml.add(latch_s=0.1)
+    chance = random.Random(seed)
+
+    def stall(seconds: float) -> None:
+        machine.advance(seconds + (chance.uniform(0, 0.3) if chance.random() < 0.2 else 0.0))
+
+    clock = lambda: machine.ns  # noqa: E731 - the fake's
+    machine.meters.append(detect(Settings(), environ={}, sleep=stall, wall_ns=clock, clock=clock))
+
+    assert 0.1 <= machine.meters[0].domains[0].period_s < 1.5
+
+
+def test_cards_of_several_periods_are_measured_at_the_same_time(machine: Machine) -> None:
+    for uuid, latch_s in (("GPU-a", 0.02), ("GPU-b", 0.1), ("GPU-c", 1.0)):
+        machine.nvml.add(uuid, latch_s=latch_s)
+
+    assert [d.period_s for d in machine.meter().domains] == [0.025, 0.105, 1.005]
+    assert machine.ns == 2 * S
 
 
 def test_a_counter_that_stands_still_without_power_is_one(machine: Machine) -> None:
@@ -540,11 +574,11 @@ class Load:
 
 
 def measured_windows(
-    machine: Machine, errors: Mapping[str, float], longest_s: float, *, precise: bool
+    machine: Machine, errors: Mapping[str, float], longest_s: float, *, precise: bool, latch_s: float = 0.1
 ) -> Iterator[tuple[str, float, Figure]]:
     """Many windows of a second and more: for each card its id, the truth and what is said."""
     for uuid, error in errors.items():
-        card = machine.nvml.add(uuid, power_w=60, latch_s=0.1)
+        card = machine.nvml.add(uuid, power_w=60, latch_s=latch_s)
         machine.nvml.set_error(card, error)
     load = Load(machine, len(errors))
     meter = machine.meter()
@@ -563,12 +597,15 @@ def measured_windows(
 
 
 @pytest.mark.parametrize("longest_s", [1.01, 3.0])
-def test_19_windows_in_20_of_a_second_and_more_lie_within_what_they_say(machine: Machine, longest_s: float) -> None:
+@pytest.mark.parametrize("latch_s", [0.02, 0.1, 1.0])
+def test_19_windows_in_20_of_a_second_and_more_lie_within_what_they_say(
+    machine: Machine, longest_s: float, latch_s: float
+) -> None:
     errors = {f"GPU-{n}": error for n, error in enumerate((-0.045, -0.02, 0.0, 0.02, 0.045))}
 
     within = [
         said.low <= truth_j <= said.high
-        for _, truth_j, said in measured_windows(machine, errors, longest_s, precise=False)
+        for _, truth_j, said in measured_windows(machine, errors, longest_s, precise=False, latch_s=latch_s)
     ]
 
     assert len(within) == 1000

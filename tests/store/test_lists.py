@@ -44,7 +44,7 @@ RUNS = (
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     path = str(tmp_path_factory.mktemp("lists") / "runs.db")
     with closing(Journal(path)) as journal:
-        journal.put(RUNS)
+        journal.add(RUNS)
     with Store(path) as opened:
         yield opened
 
@@ -143,7 +143,7 @@ def test_what_can_be_chosen_is_listed_once(store: Store) -> None:
 def test_runs_of_an_unknown_time_are_by_themselves(tmp_path: Path) -> None:
     path = str(tmp_path / "runs.db")
     with closing(Journal(path)) as journal:
-        journal.put([RUNS[0], replace(RUNS[1], started_ns=0)])
+        journal.add([RUNS[0], replace(RUNS[1], started_ns=0)])
     with Store(path) as store:
         assert lists.by_time(store, Wanted(), DAY_S) == [Span(0, sums(1, 3.0)), Span(START_NS, sums(1, 2.0))]
         assert lists.by_time(store, Wanted(since_ns=1), DAY_S) == [Span(START_NS, sums(1, 2.0))]
@@ -153,7 +153,7 @@ def test_runs_of_an_unknown_time_are_by_themselves(tmp_path: Path) -> None:
 def test_an_empty_store_has_nothing_of_all_this(tmp_path: Path) -> None:
     path = str(tmp_path / "runs.db")
     with closing(Journal(path)) as journal:
-        journal.put([])
+        journal.add([])
     with Store(path) as store:
         assert (lists.projects(store), lists.tags(store), lists.by_time(store, Wanted(), DAY_S)) == ([], [], [])
         assert lists.together([]) == lists.totals(store, Wanted())

@@ -1,4 +1,4 @@
-"""Every process of the machine: what it used of the CPUs and of NVIDIA's GPUs, whose it is and what holds it."""
+"""Every process of the machine: what it used of the CPUs and of GPUs, whose it is and what holds it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from carbonwatch.activity import apple, drm
+from carbonwatch.activity._kfd import Kfd
 from carbonwatch.activity.procfs import _content, _names
 from carbonwatch.errors import Unavailable
 from carbonwatch.nvidia import Board, NoAnswer, Nvml
+from carbonwatch.settings import Settings
 
 _HEX = frozenset("0123456789abcdef")
 # the beginning of a control group's name -> what runs such containers
@@ -150,8 +153,18 @@ def _container(part: str, parts: list[str]) -> str:
     return f"{kind} {id_[:12]}"
 
 
+class OnCards(Protocol):
+    """Who used which board, look after look."""
+
+    def look(self, ns: int, now_us: int, /) -> dict[str, dict[int, float]]:
+        """Seconds since the last look by board and process number; a board that one alone has open is its own."""
+
+    def close(self) -> None:
+        """Gives back what it holds open."""
+
+
 class Cards:
-    """Who used which board since the last look, in seconds of its multiprocessors."""
+    """Who used which board of NVIDIA's since the last look, in seconds of its multiprocessors."""
 
     def __init__(self, nvml: Nvml, boards: list[Board]) -> None:
         self._nvml = nvml
@@ -189,3 +202,42 @@ class Cards:
     def close(self) -> None:
         """Gives the library back."""
         self._nvml.close()
+
+
+class Engines:
+    """Who used which board of AMD's or Intel's since the last look, in seconds of an engine or of the board."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._boards = drm.cards(settings.path_sysfs)
+        self._clients = drm.Clients(settings.path_procfs)
+        self._kfd = Kfd(settings.path_sysfs)
+        self._uses = {card.id: drm.Use(sum(self._kfd.units.get(b, 0) for b in card.buses)) for card in self._boards}
+
+    def look(self, ns: int, _now_us: int, /) -> dict[str, dict[int, float]]:
+        """By board and process number; a board that one alone has open is its own, also while it rests."""
+        seen, queues = self._clients.look(ns, ()), self._kfd.look()
+        return {card.id: self._of(self._uses[card.id], ns, drm.moment(card, seen, queues)) for card in self._boards}
+
+    def _of(self, use: drm.Use, ns: int, now: drm.Moment) -> dict[int, float]:
+        one = set(sorted(now.queues)[:1])  # where only one can have computed, it did
+        use.look(ns, now, one, lambda _: False)
+        used = {pid: seconds for pid, seconds in use.used_s.items() if seconds > 0}
+        return used or (dict.fromkeys(now.holders, 1.0) if len(now.holders) == 1 else {})
+
+    def close(self) -> None:
+        """Holds nothing open."""
+
+
+class MacCards:
+    """Who used the GPU of Apple's processor since the last look, in seconds of it. Raises Unavailable."""
+
+    def __init__(self, load: Callable[[], tuple[Any, Any]] | None = None) -> None:
+        self._clients = apple.open_clients(load)
+
+    def look(self, ns: int, _now_us: int, /) -> dict[str, dict[int, float]]:
+        """By process number."""
+        return {apple.GPU: {pid: seconds for pid, seconds in self._clients.look(ns).items() if seconds > 0}}
+
+    def close(self) -> None:
+        """Gives back what the registry holds."""
+        self._clients.close()

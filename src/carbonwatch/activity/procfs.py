@@ -134,6 +134,7 @@ class ProcTree:
         self._folder = path_procfs
         self._tick_ns = NS_PER_S // os.sysconf("SC_CLK_TCK")
         self._is_own = pid is None
+        self._waited_for_ns = 0  # at the last look
         self._pid = _own_pid(path_procfs) if pid is None else pid
         first = self._stat(self._pid)
         if first is None and pid is not None:
@@ -142,9 +143,9 @@ class ProcTree:
         # kernels without CONFIG_PROC_CHILDREN
         self._lists_children = os.path.exists(f"{path_procfs}/{self._pid}/task/{self._pid}/children")
 
-    def is_alone(self) -> bool:
-        """Whether it is this process, and has no child: a look then costs next to nothing."""
-        return self._is_own and not _has_children()
+    def has_news(self) -> bool:
+        """Whether this process has waited for a child since the last look, and has no other: a look costs little."""
+        return self._is_own and _usage_ns("RUSAGE_CHILDREN") != self._waited_for_ns and not _has_children()
 
     def tasks(self) -> list[int]:
         """Every thread of the tree."""
@@ -187,13 +188,9 @@ class ProcTree:
 
     def _own(self) -> tuple[Process, int]:
         """This process, in microseconds instead of ticks."""
-        import resource
-
-        children = resource.getrusage(resource.RUSAGE_CHILDREN)
-        own = resource.getrusage(resource.RUSAGE_SELF)
-        own_ns, children_ns = (round((r.ru_utime + r.ru_stime) * 1e6) * 1000 for r in (own, children))
+        self._waited_for_ns, own_ns = _usage_ns("RUSAGE_CHILDREN"), _usage_ns("RUSAGE_SELF")
         # threads: any number but one, so that the list of them is read
-        return Process(self._pid, self._start, 0, own_ns, children_ns), 0
+        return Process(self._pid, self._start, 0, own_ns, self._waited_for_ns), 0
 
     def _stat(self, pid: int) -> tuple[Process, int] | None:
         """A process and its number of threads; None when it is gone. A zombie still is there."""
@@ -220,6 +217,14 @@ class ProcTree:
             if seen is not None:
                 children.setdefault(seen[0].parent, []).append(seen[0].pid)
         return lambda pid, _threads: children.get(pid, [])
+
+
+def _usage_ns(who: str) -> int:
+    """CPU time of this process, or of the children that it has waited for."""
+    import resource
+
+    used = resource.getrusage(getattr(resource, who))
+    return round((used.ru_utime + used.ru_stime) * 1e6) * 1000
 
 
 def _has_children() -> bool:
@@ -465,11 +470,11 @@ class CpuTime:
     def __init__(
         self,
         look: Callable[[Mapping[int, Process]], Mapping[int, Process]],
-        is_alone: Callable[[], bool] = lambda: False,
+        has_news: Callable[[], bool] = lambda: False,
         opening: Opening | None = None,
     ) -> None:
         self.tree = Tree({})
-        self._look, self._is_alone, self._opening = look, is_alone, opening
+        self._look, self._has_news, self._opening = look, has_news, opening
         self._counter: Counter | None = None
         self._used_ns = self._counter_ns = self._handed_over_ns = 0
         self._first_ns: int | None = None
@@ -528,7 +533,7 @@ class CpuTime:
         # a task clock runs on while a hypervisor lets others run
         share = share if counter.name == PERF else 1.0
         counted_ns = self._used_ns + round((self._counter_ns - before_ns) * share)
-        if ns < self._next_ns and not self._is_alone():
+        if ns < self._next_ns and not self._has_news():
             return counted_ns
         if ns >= self._next_ns:
             self._pause_ns = min(2 * self._pause_ns, _LONGEST_PAUSE_NS)
@@ -625,7 +630,7 @@ def follow(settings: Settings, pid: int | None = None, *, environ: Mapping[str, 
             f"{settings.path_procfs}/stat can't be read ({error}).", "Check the setting path_procfs."
         ) from error
     kept = reserve(settings, pid, clock.cpus, os.environ if environ is None else environ, procfs)
-    return Following(CpuTime(tree.look, tree.is_alone, Opening(_ways(settings, pid, procfs))), clock, kept)
+    return Following(CpuTime(tree.look, tree.has_news, Opening(_ways(settings, pid, procfs))), clock, kept)
 
 
 def _ways(settings: Settings, pid: int | None, procfs: str) -> tuple[Callable[[], Counter], ...]:

@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from carbonwatch.errors import CarbonwatchError, StoreError
 from carbonwatch.store import emissions
+from carbonwatch.store.emissions import Taken
+from carbonwatch.store.journal import Journal
 from carbonwatch.store.query import Store
 
 STORE = "store"
-AT_ONCE = 2000  # rows of a file that are read before it is shown
 
 
 @dataclass(slots=True)
 class _File:
     """A file of runs, and how far it has been read."""
 
-    rows: int = 0
+    title: str
+    taken: Taken
     reading: bool = True
     failure: str = ""
+
+    @property
+    def doubt(self) -> str:
+        """Why not all of it is shown; "" where it is."""
+        rows, left_out = self.taken.rows, self.taken.left_out
+        if self.failure or not left_out:
+            return self.failure
+        first = "The first of them: " if left_out > 1 else ""
+        return f"{rows:,} rows of {self.title}, {left_out:,} of them left out. {first}{self.taken.faults[0]}"
 
 
 class Sources:
@@ -31,7 +44,7 @@ class Sources:
     The beginning of a file can be seen at once; the rest comes while it is looked at.
     """
 
-    def __init__(self, store: str | None, files: Sequence[str] = (), *, at_once: int = AT_ONCE) -> None:
+    def __init__(self, store: str | None, files: Sequence[str] = (), *, at_once: int = emissions.AT_ONCE) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="carbonwatch-")
         self._at_once = at_once
         self._lock = threading.Lock()
@@ -59,18 +72,17 @@ class Sources:
         with self._lock:
             name = str(len(self._files) + 1)
             path = os.path.join(self._folder.name, f"{name}.db")
-            file, counts = _File(), emissions.read(content, path, title, self._at_once)
-            file.rows = next(counts)
-            self._files[name] = file
+            progress = _kept(content, path, title, self._at_once)
+            file = self._files[name] = _File(title, next(progress))
             self._stores[name] = (title, path)
-            thread = threading.Thread(target=self._read, args=(file, counts), daemon=True)
+            thread = threading.Thread(target=self._read, args=(file, progress), daemon=True)
             self._threads.append(thread)
         thread.start()
         return {"name": name, "title": title}
 
-    def _read(self, file: _File, counts: Iterator[int]) -> None:
+    def _read(self, file: _File, progress: Iterator[Taken]) -> None:
         try:
-            for file.rows in counts:
+            for file.taken in progress:
                 if self._closing.is_set():
                     break
         except CarbonwatchError as error:
@@ -87,7 +99,8 @@ class Sources:
         file = self._files.get(name)
         if file is None:
             return {"edition": _edition(path)}
-        return {"edition": str(file.rows), "rows": file.rows, "reading": file.reading, "failure": file.failure}
+        rows = file.taken.rows
+        return {"edition": str(rows), "rows": rows, "reading": file.reading, "failure": file.doubt}
 
     def open(self, name: str) -> Store:
         """One of them; the first without a name. Raises StoreError."""
@@ -95,6 +108,11 @@ class Sources:
         if found is None:
             raise StoreError(f"There is no source of runs {name!r}. Give a file of runs with --csv, or drop one here.")
         return Store(found[1])
+
+
+def _kept(content: bytes, path: str, title: str, at_once: int) -> Iterator[Taken]:
+    with closing(Journal(path)) as journal:
+        yield from emissions.keep(emissions.runs(io.BytesIO(content), title), journal, at_once)
 
 
 def _edition(path: str) -> str:

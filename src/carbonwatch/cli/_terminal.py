@@ -125,7 +125,7 @@ def progress(
             said_s, shown = now_s, True
             left_s = (now_s - began_s) / max(1, done) * (total - done)
             print(
-                f"\r{what}: {done} of {total}, {human_duration(left_s)} left \x1b[K",
+                f"\r{what}: {done:,} of {total:,}, {human_duration(left_s)} left \x1b[K",
                 end="",
                 file=sys.stderr,
                 flush=True,

@@ -4,6 +4,9 @@ Asks the sources of the setting `grid` what a kilowatt-hour emitted in each hour
 of the run, and keeps the new prices. Not a joule changes, and to do it again
 changes nothing. What no source knows keeps the yearly mean of the place.
 
+Only what is kept in the store changes: an emissions.csv, and whatever else the
+run wrote at its end, stays as it is. Reports of the run have the new prices.
+
 Examples:
   carbonwatch reprice --grid energy_charts            the last run
   carbonwatch reprice 019abcde --grid neso --boundary direct

@@ -18,12 +18,12 @@ import os
 import select
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from carbonwatch import environment, idle, location, nvidia
-from carbonwatch.activity._everybody import Cards, everybody
+from carbonwatch.activity._everybody import Cards, Engines, MacCards, OnCards, everybody
 from carbonwatch.cli import _options, _rows, _terminal, _until
 from carbonwatch.cli._rows import Accounts, Frame, Row
 from carbonwatch.errors import Unavailable
@@ -83,14 +83,13 @@ class Watching:
         self._accounts = Accounts(self._sampler.domains)
         known = idle.load(idle.store_file(), settings.path_procfs, settings.path_sysfs)
         self._idle = idle.Watch(self._sampler.domains, known)
-        self._cards = _cards(settings) if any(d.component == "gpu" for d in self._sampler.domains) else None
+        self._cards = _cards(settings) if any(d.component == "gpu" for d in self._sampler.domains) else []
         place = location.locate(settings)
         self.intensity, _ = _chosen.intensity(place, settings)
         self.pue = bundled.overheads(place)[0] if settings.pue is None else settings.pue
         self._before = self._sampler.read()
         self._accounts.begin(self._everybody.look())
-        if self._cards:
-            self._cards.look(self._before.ns, time.time_ns() // 1000)
+        self._on_cards(self._before.ns)
 
     def frame(self) -> Frame:
         """What came since the last one, or since the beginning."""
@@ -100,21 +99,35 @@ class Watching:
             id_: nj - self._before.energy_nj[id_] for id_, nj in reading.energy_nj.items() if id_ in sample.energy_j
         }
         self._before = reading
-        cards = self._cards.look(reading.ns, time.time_ns() // 1000) if self._cards else {}
-        return self._accounts.frame(sample, counted, seen, self._idle.after(sample), cards)
+        return self._accounts.frame(sample, counted, seen, self._idle.after(sample), self._on_cards(reading.ns))
+
+    def _on_cards(self, ns: int) -> dict[str, dict[int, float]]:
+        """Who used which GPU since the last frame."""
+        now_us = time.time_ns() // 1000
+        return {id_: used for cards in self._cards for id_, used in cards.look(ns, now_us).items()}
 
     def close(self) -> None:
         """Gives back what is held open."""
         self._sampler.close()
-        if self._cards:
-            self._cards.close()
+        for cards in self._cards:
+            cards.close()
 
 
-def _cards(settings: Settings) -> Cards | None:
-    try:
-        nvml = nvidia.open_nvml(settings.path_procfs, os.environ)
-    except Unavailable:
-        return None
+def _cards(settings: Settings) -> list[OnCards]:
+    """Who works on GPUs, of whatever make."""
+    ways: list[Callable[[], OnCards]] = [lambda: Engines(settings), lambda: _nvidia(settings)]
+    ways += [MacCards] if sys.platform == "darwin" else []
+    found: list[OnCards] = []
+    for opened in ways:
+        try:
+            found.append(opened())
+        except Unavailable:
+            continue
+    return found
+
+
+def _nvidia(settings: Settings) -> OnCards:
+    nvml = nvidia.open_nvml(settings.path_procfs, os.environ)
     return Cards(nvml, nvidia.choose(nvml, settings.gpus, os.environ).boards)
 
 

@@ -1,4 +1,4 @@
-"""CodeCarbon's names on our tracker: the only folder that knows its parameters, variables, files and classes.
+"""CodeCarbon's names on our tracker: the only folder that knows its parameters, variables and classes.
 
 Names, parameters and meanings are those that CodeCarbon 3.3.2 documents. What differs on purpose stands in
 docs/how-to/switch-from-codecarbon.md. Nothing heavy is imported until a tracker is made.
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     F = TypeVar("F", bound=Callable[..., Any])
 
-# not in CodeCarbon's file of tasks, nor of use there
-_NOT_OF_TASKS = ("experiment_id", "region", "longitude", "latitude", "pue", "wue", "state")
 _TASKS_AT_ONCE = 100  # rows of ended tasks that are held back, so that not each costs a write
 
 
@@ -54,9 +52,9 @@ class EmissionsTracker:
         self._meters = meters
         self._open: list[tuple[str, Task]] = []
         self._begun = 0  # tasks
-        self._ended: list[TaskEmissionsData] = []
-        self._unwritten: list[dict[str, Any]] = []  # rows of ended tasks
-        self._to_price: list[tuple[str, Task, str]] = []  # tasks whose price may be another at the end; name, and when
+        # tasks that have ended: all, where handlers are told of them or their prices may change; else those unwritten
+        self._ended: list[tuple[Task, TaskEmissionsData]] = []
+        self._written = 0  # of them
 
     def __enter__(self) -> EmissionsTracker:
         self.start()
@@ -114,13 +112,8 @@ class EmissionsTracker:
         name, task = found
         ended = emissions_csv.timestamp(time.time_ns())
         data = EmissionsData.of(self._tracker.stop_task(task), timestamp=ended)
-        if self._handlers:
-            self._ended.append(TaskEmissionsData.of(name, data))
-        self._unwritten.append({"task_name": name, **data.values})
-        settings = self._tracker.settings
-        if settings.grid or settings.locate != "offline":
-            self._to_price.append((name, task, ended))
-        if len(self._unwritten) >= _TASKS_AT_ONCE:
+        self._ended.append((task, TaskEmissionsData.of(name, data)))
+        if len(self._ended) - self._written >= _TASKS_AT_ONCE:
             self._write_tasks()
         return data
 
@@ -205,40 +198,46 @@ class EmissionsTracker:
         if not run.started_ns:
             _log().warning("stop() came before start(), so nothing was measured")
             return None
-        if self._to_price:
-            self._write_tasks_anew()
-        else:
-            self._write_tasks()
+        if self._is_priced_at_end:
+            self._price_tasks()
+        self._write_tasks(update=self._is_priced_at_end)
         self._hand_out(run)
+        self._ended, self._written = [], 0
         if self._handlers:
             self._handlers.end()
         _running.discard(self)
         return _kg(run)
 
-    def _write_tasks_anew(self) -> None:
-        """All tasks at the prices that the run learned at its end, in place of the rows that there are."""
+    @property
+    def _is_priced_at_end(self) -> bool:
+        settings = self._tracker.settings
+        return bool(settings.grid) or settings.locate != "offline"
+
+    def _price_tasks(self) -> None:
+        """Gives all tasks the prices that the run learned at its end; their rows take the place of those written."""
         from carbonwatch.codecarbon.data import EmissionsData, TaskEmissionsData
 
-        tasks, self._to_price = self._to_price, []
-        priced = [(name, EmissionsData.of(task.run, timestamp=ended)) for name, task, ended in tasks]
-        if self._handlers:
-            self._ended = [TaskEmissionsData.of(name, data) for name, data in priced]
-        self._unwritten = [{"task_name": name, **data.values} for name, data in priced]
-        self._write_tasks(update=True)
+        self._written = 0
+        self._ended = [
+            (task, TaskEmissionsData.of(row.task_name, EmissionsData.of(task.run, timestamp=row.timestamp)))
+            for task, row in self._ended
+        ]
 
     def _write_tasks(self, *, update: bool = False) -> None:
         """Tasks have a file of their own beside the runs'."""
-        rows, self._unwritten = self._unwritten, []
+        rows = [row.values for _, row in self._ended[self._written :]]
+        self._written = len(self._ended)
+        if not self._handlers and not self._is_priced_at_end:
+            self._ended, self._written = [], 0
         settings = self._tracker.settings
         if not rows or not self._tracker.here or "emissions_csv" not in settings.exporters:
             return
         from carbonwatch.codecarbon.outputs import tasks_path
         from carbonwatch.exporters import emissions_csv
 
-        columns = ("task_name", *(name for name in emissions_csv.COLUMNS if name not in _NOT_OF_TASKS))
         path = tasks_path(settings.output_dir, self._experiment_name, self._tracker.id)
         try:
-            emissions_csv.write(path, columns, rows, update=update)
+            emissions_csv.write(path, list(rows[0]), rows, update=update)
         except OSError as error:
             _log().warning("the tasks could not be written (%s); their results are still returned", error)
 
@@ -247,7 +246,7 @@ class EmissionsTracker:
         if self._handlers:
             from carbonwatch.codecarbon.data import EmissionsData
 
-            self._handlers.tell(EmissionsData.of(run), list(self._ended))
+            self._handlers.tell(EmissionsData.of(run), [row for _, row in self._ended])
 
 
 _running: weakref.WeakSet[EmissionsTracker] = weakref.WeakSet()

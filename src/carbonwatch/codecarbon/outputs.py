@@ -259,11 +259,11 @@ class BoAmpsOutput(BaseOutput):
             return cls(output_dir, context=json.load(file))
 
     def out(self, total: EmissionsData, delta: EmissionsData) -> None:
-        from carbonwatch.codecarbon import rows
         from carbonwatch.exporters import boamps
         from carbonwatch.settings import Settings
+        from carbonwatch.store import emissions
 
-        run = rows.run({name: emissions_csv.text(value) for name, value in total.values.items()}, "the run")
+        run = emissions.run({name: emissions_csv.text(value) for name, value in total.values.items()}, "the run")
         boamps.export(
             replace(run, facts={**run.facts, "metadata": self._context}), Settings(output_dir=self.output_dir)
         )

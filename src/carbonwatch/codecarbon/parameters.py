@@ -49,6 +49,8 @@ _WITHOUT_EFFECT = {
     "logger_preamble": "log lines carry the logger's name",
     "rapl_include_dram": "memory is always counted, as a component of its own",
 }
+# where a region that it does not know is an error to CodeCarbon; elsewhere it takes the country's mean without a word
+_COUNTRIES_OF_REGIONS = ("US", "CA")
 # values that turn a parameter off: not worth a word
 _OFF = (None, False, "", "False", "false", "0")
 _OUTPUT_METHODS = ("csv", "api", "logger", "prometheus", "logfire", "boamps")
@@ -179,6 +181,13 @@ def _to_settings(given: Mapping[str, Any]) -> Settings:
             _say_once(name, f"{name} has no effect: {_WITHOUT_EFFECT[name]}")
     ours = {_SETTINGS[name]: value for name, value in given.items() if name in _SETTINGS}
     ours.update(_meanings(given))
+    if _is_region_without_figure(ours):
+        region = ours.pop("region")
+        _say_once(
+            f"region {region}",
+            f"region is {region!r}, and the tables have no figure for a part of {ours['country']} that is called so: "
+            "the whole country's mean is taken, as CodeCarbon does there",
+        )
     defaults = {"project": "codecarbon", "scope": "machine", "exporters": ("emissions_csv",)}
     if "electricity_maps_token" in ours:  # there it turns the service on; here CARBONWATCH_GRID may choose another
         defaults["grid"] = ("electricity_maps",)
@@ -199,6 +208,17 @@ def _meanings(given: Mapping[str, Any]) -> dict[str, Any]:
     if given.get("output_methods") is not None or not _is_on(given, "save_to_file", default=True):
         ours["exporters"] = tuple(_EXPORTERS.get(name, name) for name in _methods(given) if name not in _HANDLED)
     return ours
+
+
+def _is_region_without_figure(ours: Mapping[str, Any]) -> bool:
+    if not ours.get("region") or "cloud" in ours:
+        return False
+    from carbonwatch import location
+
+    country = location.country_code(str(ours.get("country") or ""))
+    if country is None or country in _COUNTRIES_OF_REGIONS:
+        return False
+    return location.region_code(str(ours["region"]), country) is None
 
 
 def _cloud(given: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from carbonwatch import tables, units
 from carbonwatch.exporters import _files
-from carbonwatch.model import COMPONENTS, Component, Domain, Part, Run
+from carbonwatch.model import COMPONENTS, Component, Domain, Part, Place, Run
 from carbonwatch.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -79,6 +79,10 @@ OURS = (
 COLUMNS = (*CODECARBON, *OURS)
 # without these, what another program wrote is no file of runs
 _NEEDED = frozenset(("timestamp", "project_name", "duration", "emissions"))
+_OTHERS = tuple(component for component in COMPONENTS if component not in ("cpu", "gpu", "ram"))
+# where no country is known: the World Bank's code for it. An empty cell would make the column one of numbers to pandas,
+# and CodeCarbon's own board breaks at it
+_SOMEWHERE = {"name": "World", "iso3": "WLD"}
 # a spreadsheet takes a cell that begins so for a formula
 _FORMULA_STARTS = ("=", "+", "-", "@")
 _HEADER_BYTES = 1 << 16
@@ -225,18 +229,29 @@ def _has_no_gpu(run: Run) -> bool:
 
 
 def _place(run: Run) -> dict[str, object]:
-    """Where it ran, by name; never its coordinates."""
-    country = tables.row("countries", run.place.country) if run.place.country else None
-    state = tables.row("subnational", run.place.subdivision) if run.place.subdivision else None
+    """Where it ran, by name; never its coordinates. What a kWh emitted there, or was taken to, is told in _ours()."""
+    known = tables.row("countries", run.place.country) if run.place.country else None
+    country = known or _SOMEWHERE
     provider, _, region = (run.place.cloud or "").partition("/")
     return {
-        "country_name": country["name"] if country else "",
-        "country_iso_code": country["iso3"] if country else "",
-        "region": state["name"] if state else run.place.subdivision or "",
+        "country_name": country["name"],
+        "country_iso_code": country["iso3"],
+        "region": _region(run.place, country["name"]),
         "cloud_provider": provider,
         "cloud_region": region,
         "on_cloud": "Y" if provider else "N",
     }
+
+
+def _region(place: Place, country: str) -> str:
+    """The state or grid zone; without one all of the country, as far as the place was looked for and not given.
+
+    CodeCarbon writes a region wherever it has looked for the place itself, and none where only a country was given.
+    """
+    if place.subdivision:
+        state = tables.row("subnational", place.subdivision)
+        return state["name"] if state else place.subdivision
+    return "" if place.cloud or place.evidence.startswith("setting ") else country
 
 
 def _machine(run: Run) -> dict[str, object]:
@@ -264,7 +279,7 @@ def _ours(run: Run) -> dict[str, object]:
         "emissions_low": grams.low / 1000 if run.entries else None,
         "emissions_high": grams.high / 1000 if run.entries else None,
         "measured_share": run.measured,
-        "other_energy": _kwh(run, "disk", "system"),
+        "other_energy": _kwh(run, *_OTHERS),
         "energy_own": _part_kwh(run, "own"),
         "energy_idle": _part_kwh(run, "idle"),
         "energy_others": _part_kwh(run, "others"),

@@ -15,7 +15,8 @@ The driver amdgpu; for the accumulator ROCm's libamd_smi.so (package amd-smi-lib
 
 ±5 % for the accumulator, ±20 % for power that is read now and then: assumptions, as AMD publishes no figure. An
 accumulator that stands still (ROCm/rocm_smi_lib issue 180), or is far from the board's power (ROCm/amdsmi issue 38), is
-found out in a quarter of a second at the start, and its power is read in its stead.
+found out in a quarter of a second at the start, and its power is read in its stead. Whose work a board does is told by
+the kernel: engine time by process and, for ROCm, who has queues on it (docs/explanation/attribution.md).
 
 ## When it is missing
 

@@ -12,7 +12,8 @@ A Mac with Apple's own processor. libIOReport is no public interface of macOS, a
 ## How good it is
 
 ±20 %, an assumption: the counters are a model of Apple's, whose manual page (powermetrics) calls the values estimates
-that are not to be compared between devices. Display, disks and power supply are not in them.
+that are not to be compared between devices. Display, disks and power supply are not in them. Whose work the GPU does is
+told by macOS, as GPU time by process (docs/explanation/attribution.md); who uses the neural engine, by nothing.
 
 ## When it is missing
 

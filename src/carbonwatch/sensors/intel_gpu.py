@@ -12,7 +12,8 @@ A driver that has the files (`i915` from Linux 6.2 on), or libze_loader.so.1 (pa
 
 ## How good it is
 
-±10 %, an assumption: Intel publishes no figure for the card's counter.
+±10 %, an assumption: Intel publishes no figure for the card's counter. Whose work a card does is told by the kernel, as
+engine time by process (docs/explanation/attribution.md).
 
 ## When it is missing
 
@@ -37,13 +38,13 @@ _ERROR = (-0.10, 0.10)
 _MAX_POWER_W = 2000
 _NJ_PER_UJ = (1000, 1)
 _LIBRARY = "libze_loader.so.1"
-_POWER_PROPERTIES = 0xD  # ZES_STRUCTURE_TYPE_POWER_PROPERTIES, zes_api.h
+_PCI_PROPERTIES, _POWER_PROPERTIES = 0x2, 0xD  # ZES_STRUCTURE_TYPE_…, zes_api.h
 _DRIVERS = ("i915", "xe")
 _HELP = 'Pass /dev/dri to the container, or be in its group: sudo usermod -aG render "$USER".'
 
 
 class Sysman:
-    """Level Zero's Sysman, opened: energy counters of whole cards."""
+    """Level Zero's Sysman, opened: energy counters of whole cards, by their place on the bus."""
 
     def __init__(self, api: Any) -> None:
         import ctypes
@@ -59,18 +60,37 @@ class Sysman:
                 ("rest", ctypes.c_uint8 * 64),
             )
 
+        class Pci(ctypes.Structure):  # zes_pci_properties_t, the same way
+            _fields_ = (
+                ("stype", ctypes.c_uint32),
+                ("next", ctypes.c_void_p),
+                ("domain", ctypes.c_uint32),
+                ("bus", ctypes.c_uint32),
+                ("device", ctypes.c_uint32),
+                ("function", ctypes.c_uint32),
+                ("rest", ctypes.c_uint8 * 64),
+            )
+
         self._c, self._api = ctypes, api
-        self._energy, self._properties = Energy(), Properties
+        self._energy, self._properties, self._pci = Energy(), Properties, Pci
         _check(api.zesInit(ctypes.c_uint32(0)), "zesInit")
         drivers = self._listed(api.zesDriverGet)
         devices = [device for driver in drivers for device in self._listed(api.zesDeviceGet, driver)]
-        self.cards = [domain for device in devices if (domain := self._card(device)) is not None]
+        found = [(device, domain) for device in devices if (domain := self._card(device)) is not None]
+        self.cards = {self._place(device) or str(number): card for number, (device, card) in enumerate(found)}
 
     def energy_uj(self, card: Any) -> int:
         """Microjoules counted so far. Raises Unavailable."""
         status = self._api.zesPowerGetEnergyCounter(card, self._c.byref(self._energy))
         _check(status, "zesPowerGetEnergyCounter")
         return int(self._energy.energy_uj)
+
+    def _place(self, device: Any) -> str:
+        """Where a card is on the bus, as the kernel writes it; empty if it does not tell."""
+        told = self._pci(stype=_PCI_PROPERTIES)
+        if self._api.zesDevicePciGetProperties(device, self._c.byref(told)):
+            return ""
+        return f"{told.domain:04x}:{told.bus:02x}:{told.device:02x}.{told.function:x}"
 
     def _card(self, device: Any) -> Any:
         """The power domain of a whole card that counts; None where there is none."""
@@ -136,12 +156,12 @@ def _by_sysman(load: Callable[[], Any], refused: SensorUnavailable | None) -> li
         raise refused or SensorUnavailable(reason) from error
     if not sysman.cards:
         raise refused or SensorUnavailable("No Intel GPU counts the energy of its card.")
-    return [_counted(sysman, card, number) for number, card in enumerate(sysman.cards)]
+    return [_counted(sysman, card, place) for place, card in sysman.cards.items()]
 
 
-def _counted(sysman: Sysman, card: Any, number: int) -> Gauge:
+def _counted(sysman: Sysman, card: Any, place: str) -> Gauge:
     source = "Intel GPU (Level Zero energy counter)"
-    domain = Domain(f"intel_gpu:{number}", "gpu", "measured", source, None, _ERROR)
+    domain = Domain(f"intel_gpu:{place}", "gpu", "measured", source, None, _ERROR)
     counter = WrappingCounter(1 << 64, max_power_w=_MAX_POWER_W, nj_per_tick=_NJ_PER_UJ)
     return Counted(domain, lambda: sysman.energy_uj(card), counter)
 

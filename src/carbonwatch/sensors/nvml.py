@@ -9,6 +9,7 @@ CPU in it. A board is metered whole, also where MIG instances share it. Only boa
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +17,7 @@ from typing import Protocol
 
 from carbonwatch.errors import SensorUnavailable, Unavailable
 from carbonwatch.model import Component, Domain
-from carbonwatch.nvidia import MEMORY, MODULE, Board, Nvml, choose, open_nvml
+from carbonwatch.nvidia import MEMORY, MODULE, Board, Choice, Nvml, choose, open_nvml
 from carbonwatch.sensors._counter import WrappingCounter
 from carbonwatch.sensors._polled import Polled
 from carbonwatch.sensors._power import PowerIntegral
@@ -41,10 +42,12 @@ _MAX_POWER_W = 5000  # no board draws as much; more than that is a counter set t
 _NO_WRAP = 1 << 64  # millijoules: a step back is a driver that was loaded again
 _NJ_PER_MJ = (1_000_000, 1)
 
-# Counters are renewed every 20 to 100 ms. One that stands still for longer while power flows does not count.
-_PERIOD_S = 0.1
-_PATIENCE_S = 0.25
+# How often a counter is renewed is measured, as nobody publishes it: 10 ms (gpuopenanalytics/pynvml pull request 18),
+# 20 and 100 ms were seen. One that stands still for long while power flows does not count.
+_SHORTEST_S = 0.02  # less can't be told from what looks that far apart see
+_RESTING_S = 0.1  # of one that stands still because no power flows
 _LOOK_AGAIN_S = 0.005
+_LOOKS = 250  # for each of two renewals
 
 _MEAN_OF_NS = NS_PER_S
 _MEAN_TICK_S = 0.5  # half of what it is the mean of: no moment is left out, and none counts twice
@@ -59,6 +62,7 @@ def detect(
     environ: Mapping[str, str] | None = None,
     sleep: Callable[[float], object] = time.sleep,
     wall_ns: Callable[[], int] = time.time_ns,
+    clock: Callable[[], int] = time.monotonic_ns,
     poll: Poll = Polled,
 ) -> NvmlMeter:
     """A meter of every GPU that the program can see. Raises SettingsError if `gpus` names one that is not there."""
@@ -69,7 +73,10 @@ def detect(
         remedy = error.remedy or ("Leave out the setting gpus." if settings.gpus else "")
         raise SensorUnavailable(error.reason, remedy) from error
     try:
-        return _meter(nvml, settings, environ, sleep, wall_ns, poll)
+        choice = choose(nvml, settings.gpus, environ)
+        if choice.doubt:
+            log.warning(choice.doubt)
+        return _meter(nvml, choice, _periods_s(nvml, choice.boards, sleep, clock), wall_ns, poll)
     except BaseException:
         nvml.close()
         raise
@@ -135,8 +142,8 @@ class EnergyCard:
 
     tick_s: float | None = None
 
-    def __init__(self, nvml: Nvml, board: Board) -> None:
-        self.domain = _domain(board, "NVML energy counter", _COUNTER_ERROR, period_s=_PERIOD_S)
+    def __init__(self, nvml: Nvml, board: Board, period_s: float) -> None:
+        self.domain = _domain(board, "NVML energy counter", _COUNTER_ERROR, period_s=period_s)
         self._nvml = nvml
         self._uuid = board.uuid
         self._counter = WrappingCounter(_NO_WRAP, max_power_w=_MAX_POWER_W, nj_per_tick=_NJ_PER_MJ)
@@ -235,22 +242,14 @@ class SampledCard:
 
 
 def _meter(
-    nvml: Nvml,
-    settings: Settings,
-    environ: Mapping[str, str],
-    sleep: Callable[[float], object],
-    wall_ns: Callable[[], int],
-    poll: Poll,
+    nvml: Nvml, choice: Choice, periods_s: Mapping[Board, float], wall_ns: Callable[[], int], poll: Poll
 ) -> NvmlMeter:
-    choice = choose(nvml, settings.gpus, environ)
-    if choice.doubt:
-        log.warning(choice.doubt)
     rejected = dict(choice.rejected)
-    moving = _moving(nvml, choice.boards, sleep)
     cards: list[Card] = []
     for board in choice.boards:
         try:
-            cards.append(EnergyCard(nvml, board) if board in moving else _by_power(nvml, board, wall_ns))
+            period_s = periods_s.get(board)
+            cards.append(EnergyCard(nvml, board, period_s) if period_s else _by_power(nvml, board, wall_ns))
             rejected.update(_other_scopes(nvml, board, cards[-1].domain))
         except Unavailable as error:
             rejected[board.id] = f"it tells neither energy nor power ({error.reason})"
@@ -319,19 +318,35 @@ def _answers(question: Callable[[], object]) -> bool:
         return False
 
 
-def _moving(nvml: Nvml, boards: Iterable[Board], sleep: Callable[[float], object]) -> set[Board]:
-    """Boards with an energy counter that counts. It may stand still where no power flows."""
-    first_mj = {board: count for board in boards if (count := _energy_mj(nvml, board)) is not None}
-    waiting = set(first_mj)
-    waited_s = 0.0
-    while waiting and waited_s < _PATIENCE_S:
+def _periods_s(
+    nvml: Nvml, boards: Iterable[Board], sleep: Callable[[float], object], clock: Callable[[], int]
+) -> dict[Board, float]:
+    """Boards with an energy counter that counts, and how long it shows the same at most, from two renewals in a row.
+
+    It is the time from the last look before the first one to the look after the second one, and so never too short.
+    """
+    now_ns = clock()
+    shown_mj = {board: count for board in boards if (count := _energy_mj(nvml, board)) is not None}
+    found = {board: _RESTING_S for board in shown_mj if _is_off(nvml, board)}
+    since_ns: dict[Board, int] = {}
+    for look in range(2 * _LOOKS):
+        waiting = shown_mj.keys() - found.keys()
+        if not waiting or (look >= _LOOKS and not waiting & since_ns.keys()):
+            break
         sleep(_LOOK_AGAIN_S)
-        waited_s += _LOOK_AGAIN_S
-        waiting = {board for board in waiting if _energy_mj(nvml, board) == first_mj[board]}
-    stuck = {board for board in waiting if not _is_off(nvml, board)}
+        before_ns, now_ns = now_ns, clock()
+        for board in waiting:
+            count_mj = _energy_mj(nvml, board)
+            if count_mj is None or count_mj == shown_mj[board]:
+                continue
+            if board in since_ns:
+                found[board] = max(_SHORTEST_S, math.ceil((clock() - since_ns[board]) / 1e6) / 1e3)
+            since_ns.setdefault(board, before_ns)
+            shown_mj[board] = count_mj
+    stuck = shown_mj.keys() - found.keys()
     if stuck:
         log.warning("energy counters stand still, so power is read instead: %s", sorted(b.id for b in stuck))
-    return first_mj.keys() - stuck
+    return found
 
 
 def _energy_mj(nvml: Nvml, board: Board) -> int | None:

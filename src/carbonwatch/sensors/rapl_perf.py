@@ -150,7 +150,7 @@ class RaplPerf:
     def _recheck(self, ns: int) -> None:
         self._checked_ns = ns
         for group in self._groups:
-            group.renew()
+            group.renew(any(event.id in self.failed for event in group.events))
 
 
 class _Event:
@@ -206,9 +206,9 @@ class _Group:
             raise OSError(f"its answer is of {values[0]} events instead of {len(self.events)}")
         return values[1:]
 
-    def renew(self) -> None:
-        """Opens the events again if somebody closed them; they begin anew, from 0."""
-        if self.fds and not all(_is_event(fd) for fd in self.fds):
+    def renew(self, failed: bool) -> None:
+        """Opens the events again if somebody closed them; they begin anew, from 0. All is well if the leader is."""
+        if self.fds and not all(_is_event(fd) for fd in (self.fds if failed else self.fds[:1])):
             self.drop()
         if not self.fds:
             try:

@@ -187,7 +187,7 @@ class _Register:
         self._file = os.path.join(zone.path, "energy_uj")
         self.fd = -1
         self._identity = (0, 0)
-        self._lost = ""  # why there is no open file
+        self._lost = ""  # why there is no open file, or the last read failed
         self._open()
 
     @property
@@ -252,6 +252,7 @@ class _Register:
 
     def _open(self) -> None:
         self.fd = self._open_or_take()
+        self._lost = ""
         self._identity = _identity(os.fstat(self.fd))
 
     def _open_or_take(self) -> int:
@@ -266,11 +267,14 @@ class _Register:
             return granted[0]
 
     def _is_current(self) -> bool:
+        """Whether the number is still of that file, and the file has its name: after a failure, that very one."""
         try:
-            return _identity(os.stat(self._file)) == self._identity == _identity(os.fstat(self.fd))
+            status = os.fstat(self.fd)
+            named = os.stat(self._file) if self._lost else status
         except OSError as error:
             self._lost = f"{self._file} is gone ({error.strerror})"
             return False
+        return _identity(named) == self._identity == _identity(status) and status.st_nlink > 0
 
 
 class _Search:

@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import astuple
 from typing import Any
 
@@ -72,34 +72,29 @@ class Journal:
 
         self._write(write, wait_s)
 
-    def add(self, runs: Iterable[Run], wait_s: float = WAIT_S) -> list[Run]:
-        """Keeps runs that ended elsewhere, all or none, and gives those that were not there. Raises StoreError."""
-        added: list[Run] = []
+    def add(self, runs: Iterable[Run], wait_s: float = WAIT_S, *, grown: Container[str] = ()) -> list[Run]:
+        """Keeps runs that ended elsewhere, all or none, and gives those that it wrote. Raises StoreError.
 
-        def write(db: sqlite3.Connection) -> None:
-            for run in runs:
-                if db.execute("SELECT 1 FROM runs WHERE id = ?", (run.id,)).fetchone() is None:
-                    self._insert_run(db, run)
-                    self._put_entries(db, run.id, run.entries)
-                    self._put_gaps(db, run)
-                    added.append(run)
-
-        self._write(write, wait_s)
-        return added
-
-    def put(self, runs: Iterable[Run], wait_s: float = WAIT_S) -> None:
-        """Writes runs that have ended, all in one go, in place of former states of them. Raises StoreError."""
+        What is there already stays as it is; of the ids in `grown` a longer state takes the former one's place.
+        """
         here = rows.of_process()
+        written: list[Run] = []
 
         def write(db: sqlite3.Connection) -> None:
             # in the order of the table: anywhere in it, each would touch pages that are no longer in memory
             for run in sorted(runs, key=lambda run: run.id):
+                former = db.execute("SELECT duration_s FROM runs WHERE id = ?", (run.id,)).fetchone()
+                if former is not None:
+                    if run.id not in grown or former[0] > run.duration_s:
+                        continue
+                    db.execute("DELETE FROM entries WHERE run = ?", (run.id,))
                 self._insert_run(db, run, here)
-                db.execute("DELETE FROM entries WHERE run = ?", (run.id,))  # of a former state of it
                 self._put_entries(db, run.id, run.entries)
                 self._put_gaps(db, run)
+                written.append(run)
 
         self._write(write, wait_s)
+        return written
 
     def reprice(self, run: Run, wait_s: float = WAIT_S) -> None:
         """Writes all entries of a run that has ended anew: at other prices they are other rows. Raises StoreError."""
