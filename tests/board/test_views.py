@@ -18,6 +18,7 @@ from tests import browser as browsers
 from tests.board import shown
 from tests.board.conftest import serving
 from tests.browser import Watched
+from tests.reports import runs as examples
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -190,7 +191,7 @@ def test_a_run_that_goes_on_is_shown_as_it_grows(browser: Browser, tmp_path: Pat
 
 def test_a_store_that_knows_nothing_says_so_and_never_0(browser: Browser, tmp_path: Path) -> None:
     path, tags = tmp_path / "runs.db", [f"tag {n}" for n in range(3000)]
-    unknown = replace(shown.examples.not_metered(), id="unknown", facts={"tags": tags})
+    unknown = replace(examples.not_metered(), id="unknown", facts={"tags": tags})
     with serving(store=path) as server, visiting(browser, server) as seen:
         with closing(Journal(str(path))) as journal:
             journal.add([])

@@ -14,8 +14,7 @@ from carbonwatch.store import journal, recover, rows
 
 _OF_METER = "FROM samples WHERE run = :run AND domain = :domain AND start_ns >= :since AND start_ns < :until"
 _MERGED = (
-    "sum(duration_s), sum(machine_j), sum(idle_j), sum(own_j), "
-    "min(machine_j / duration_s), max(machine_j / duration_s)"
+    "sum(duration_s), sum(machine_j), sum(idle_j), sum(own_j), min(machine_j / duration_s), max(machine_j / duration_s)"
 )
 _SLOT = "(start_ns - :first) / :width * :width + :first AS slot"
 
