@@ -200,7 +200,7 @@ def _write_index(out: str, spec: Spec, found: Sequence[_Page]) -> None:
         "variables": [_variable(key) for key in spec.summary],
         "runs": [_listed(page) for page in found],
         "sets": [_tree(each, found) for each in spec.sets],
-        "scatter": [{"x": x, "y": y} for x, y in spec.scatter],
+        "scatter": [{"x": _variable(x), "y": _variable(y)} for x, y in spec.scatter],
         "order": {"key": f"value:{spec.order.lstrip('-')}", "down": spec.order.startswith("-")} if spec.order else None,
         "leaderboard": {"metric": spec.leaderboard, "key": f"{spec.leaderboard}{_PER_KWH}"}
         if spec.leaderboard
