@@ -168,12 +168,17 @@ def test_a_hostile_id_does_not_leave_the_folder(tmp_path: Path, store: Store) ->
         ("=", "can't be read"),
         ('[[set]]\nname = "a"\nproject = "nobody"', "No run fits the sets"),
         ('leaderboard = "speed"', "leaderboard names 'speed', which no run has"),
+        ('leaderboard = ""', "The leaderboard in .* has no metric"),
+        ('leaderboard = {metric = "a", better = "least"}', 'better in .* is .least.; it must be "more" or "less"'),
+        ('leaderboard = {metric = "a", beter = "less"}', "Did you mean 'better'"),
+        ('metrics = "negative.json"\nleaderboard = {metric = "loss", better = "less"}', "run 019901-aa is -2: below 0"),
         ('order = "-speed"', "order names 'speed'"),
         ('metrics = "no.json"', "there are no metrics"),
         ('metrics = "no.py:f"', "is no Python file"),
     ],
 )
 def test_a_spec_that_makes_no_sense_says_why(tmp_path: Path, store: Store, spec: str, message: str) -> None:
+    (tmp_path / "negative.json").write_text('{"019901": {"loss": -2.0}}')
     with pytest.raises(CarbonwatchError, match=message):
         built(tmp_path, store, spec)
 
@@ -248,6 +253,38 @@ def test_the_leaderboard_has_the_most_for_a_kilowatt_hour_first(tmp_path: Path, 
     rows = page.locator('[aria-label="Leaderboard"] tbody tr').all_inner_texts()
 
     assert [row.split("\t")[1] for row in rows] == ["student-l", "student-s", "teacher"]
+
+
+def test_where_less_is_better_the_least_of_metric_times_energy_is_first(
+    tmp_path: Path, store: Store, watched: Watched
+) -> None:
+    page = watched.page
+    (tmp_path / "losses.json").write_text(
+        '{"019901": {"loss": 0.25}, "019902": {"loss": 0.0}, "019903": {"loss": 0.6}, "019904": {"loss": 2.0}}'
+    )
+    spec = 'metrics = "losses.json"\nsummary = ["loss_times_kwh"]\n[leaderboard]\nmetric = "loss"\nbetter = "less"\n'
+    site = built(tmp_path, store, spec)
+    page.goto((site / "index.html").as_uri())
+    rows = [row.split("\t") for row in page.locator('[aria-label="Leaderboard"] tbody tr').all_inner_texts()]
+
+    # of 2.11, 2, 1 and 0.5 kWh
+    assert [(row[1], row[3], row[5]) for row in rows] == [
+        ("teacher", "0", "0"),
+        ("teacher", "0.250", "0.500"),
+        ("student-s", "0.600", "0.600"),
+        ("student-l", "2.00", "1.00"),
+    ]
+    assert "The least loss times energy first" in page.inner_text("section[aria-labelledby=leaderboard] .note")
+    assert page.locator("th", has_text="loss × kWh").count() == 2
+    assert watched.faults() == []
+
+
+def test_an_own_variable_can_be_ranked_by_too(tmp_path: Path, store: Store) -> None:
+    document = index(built(tmp_path, store, '[leaderboard]\nmetric = "duration_h"\nbetter = "less"\n'))
+    values = document["runs"][0]["values"]
+
+    assert document["leaderboard"] == {"metric": "duration_h", "better": "less", "key": "duration_h_times_kwh"}
+    assert values["duration_h_times_kwh"] == pytest.approx(values["duration_h"] * values["energy_kwh"])
 
 
 def test_a_point_and_a_row_lead_to_the_run_s_page_with_a_chart_of_each_meter(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import random
 import re
 import subprocess
@@ -115,6 +116,40 @@ def test_figures_read_the_same_in_a_page_and_in_a_report(web: Path) -> None:
     ]
 
     assert [pair for pair in zip(json.loads(answer.stdout), expected, strict=True) if pair[0] != pair[1]] == []
+
+
+INSTANTS = """
+import { instants, whenExactly } from './src/shared/format.js'
+const at = text => Date.parse(text) / 1000
+const of = (step_s, ...texts) => instants(texts.map(at), step_s)
+const hour = instants([0, 1, 2].map(n => at('2026-11-25T10:00Z') + n * 3600), 3600, at('2026-11-25T10:30Z'))
+console.log(JSON.stringify([
+  of(3600, '2026-11-24T23:00Z', '2026-11-25T00:00Z', '2026-11-25T13:00Z'),
+  of(1, '2026-11-25T13:00:07Z', '2026-11-25T13:00:08Z'),
+  of(86400, '2026-11-25T00:00Z'), of(28 * 86400, '2026-11-01T00:00Z'), whenExactly(at('2026-03-04T15:06:07Z')), hour[1],
+]))
+"""
+
+
+def test_times_of_a_chart_are_iso_8601_and_of_24_hours_whatever_the_browser_s_language(web: Path) -> None:
+    answer = subprocess.run(
+        ["node", "--input-type=module", "--eval", INSTANTS],
+        cwd=web,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_S,
+        env={**os.environ, "TZ": "UTC", "LC_ALL": "en_US.UTF-8", "LANG": "en_US.UTF-8"},
+    )
+
+    assert json.loads(answer.stdout) == [
+        ["23:00\n2026-11-24", "00:00\n2026-11-25", "13:00"],
+        ["13:00:07\n2026-11-25", "13:00:08"],
+        ["2026-11-25"],
+        ["2026-11"],
+        "2026-03-04 15:06:07",
+        "11:00\n2026-11-25",
+    ]
 
 
 def _sha256(text: str) -> str:

@@ -17,6 +17,7 @@ DATA = Path(carbonwatch.__file__).parent / "data"
 GRID = {
     "cloud_regions": 151,
     "countries": 252,
+    "electricity_mix": 213,
     "equivalents": 12,
     "fuel_factors": 15,
     "line_losses": 3,

@@ -884,7 +884,7 @@ def test_the_error_of_a_measured_block_is_its_own(bench: Bench) -> None:
 
 def test_trackers_that_come_and_go_leave_nothing_behind(tmp_path: Path) -> None:
     code = """
-import gc, os, sys, threading, tracemalloc
+import ctypes, gc, os, sys, threading, tracemalloc  # ctypes: what a run loads that a slow machine makes last 0.1 s
 from carbonwatch.settings import Settings
 from carbonwatch.tracker import Tracker
 

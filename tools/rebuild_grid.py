@@ -1,14 +1,14 @@
 """Brings the tables of countries and grid zones up to date.
 
-    python -m tools.rebuild_grid                              countries
+    python -m tools.rebuild_grid                              countries, and what their electricity is made of
     python -m tools.rebuild_grid 2026 2025 2024               and zones: the years to show, newest first
     python -m tools.rebuild_grid owid-energy-data.csv yearly_2026.json        from files
 
 Countries are from Our World in Data's energy table (github.com/owid/energy-data, CC BY 4.0), whose power is Ember's;
 zones from Electricity Maps' yearly means in CO2.js (github.com/thegreenwebfoundation/co2.js,
 data/output/electricity-maps, ODbL 1.0). Read the difference before you commit it, and mend the dates in SOURCES.md, in
-the zones' LICENSE.txt and in EMBER below. Assumptions stay as they are, and so do classes of quality, except that what
-is more than two years old becomes C.
+the zones' LICENSE.txt, and in EMBER and EDITION below. Assumptions stay as they are, and so do classes of quality,
+except that what is more than two years old becomes C.
 """
 
 from __future__ import annotations
@@ -26,9 +26,25 @@ ZONES = (
     "https://raw.githubusercontent.com/thegreenwebfoundation/co2.js/main/data/output/electricity-maps/yearly_{}.json"
 )
 EMBER = "Ember Yearly Electricity Data 2026-04-21 via Our World in Data"
+EDITION = "2026-04-27"  # of Our World in Data's table: the last day of its changelog
 # rows that have no ISO code there
 NAMES = {"world": "World", "europe": "Europe", "XK": "Kosovo"}
 Latest = dict[str, tuple[float, int]]
+
+# our columns of fuels, and theirs
+FUELS = {
+    "coal_twh": "coal_electricity",
+    "oil_twh": "oil_electricity",
+    "gas_twh": "gas_electricity",
+    "nuclear_twh": "nuclear_electricity",
+    "hydro_twh": "hydro_electricity",
+    "wind_twh": "wind_electricity",
+    "solar_twh": "solar_electricity",
+    "bioenergy_twh": "biofuel_electricity",
+    "other_renewable_twh": "other_renewable_exc_biofuel_electricity",
+}
+_MOST_YEARS = 10  # an older mix says nothing of today's
+_ROUNDING_TWH = 0.05  # nine fuels to two places may be that far from their sum
 
 
 def countries(owid: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
@@ -67,6 +83,36 @@ def _as_neighbour(row: dict[str, str], own: Mapping[str, dict[str, str]]) -> dic
     return {**row, "g_per_kwh": other["g_per_kwh"], "year": other["year"], "source": source}
 
 
+def mixes(owid: Iterable[Mapping[str, str]], edition: str) -> list[dict[str, str]]:
+    """What each country's electricity was made of in the last year of which every fuel is known."""
+    latest: dict[str, Mapping[str, str]] = {}
+    for row in owid:
+        key = row["iso_code"] or row["country"]
+        if _is_whole(row) and int(row["year"]) >= int(latest.get(key, row)["year"]):
+            latest[key] = row
+    newest = max(int(row["year"]) for row in latest.values())
+    codes = {NAMES.get(row["code"], row["iso3"]): row["code"] for row in tables.rows("countries")}
+    return [
+        {
+            "code": codes[key],
+            "year": row["year"],
+            **{ours: f"{float(row[theirs]):.5g}" for ours, theirs in FUELS.items()},
+            "edition": edition,
+        }
+        for key, row in sorted(latest.items(), key=lambda each: codes.get(each[0], ""))
+        if key in codes and int(row["year"]) > newest - _MOST_YEARS
+    ]
+
+
+def _is_whole(row: Mapping[str, str]) -> bool:
+    """Whether every fuel has a figure, and they make up all that was generated."""
+    texts = [row[theirs] for theirs in FUELS.values()]
+    if not all(texts) or not row["electricity_generation"]:
+        return False
+    fuels_twh, whole_twh = sum(map(float, texts)), float(row["electricity_generation"])
+    return whole_twh > 0 and abs(fuels_twh - whole_twh) <= _ROUNDING_TWH
+
+
 def zones(years: Mapping[str, Mapping[str, Mapping[str, Mapping[str, int]]]]) -> list[dict[str, str]]:
     """Our zones with each year's means, and the shares of the first year. What is new has to be added by hand."""
     newest = next(iter(years))
@@ -85,7 +131,9 @@ def zones(years: Mapping[str, Mapping[str, Mapping[str, Mapping[str, int]]]]) ->
 def main(*words: str) -> None:
     owid = next((word for word in words if word.endswith(".csv")), OWID)
     yearly = [ZONES.format(word) if word.isdigit() else word for word in words if word != owid]
-    published.write("countries", countries(published.table(owid)))
+    rows = list(published.table(owid))
+    published.write("countries", countries(rows))
+    published.write("electricity_mix", mixes(rows, EDITION))
     if yearly:
         years = {PurePosixPath(where).stem[-4:]: published.document(where) for where in yearly}
         published.write("zones_electricitymaps", zones(years))

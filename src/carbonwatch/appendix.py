@@ -16,7 +16,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Literal, get_args
 
 from carbonwatch import pages
 from carbonwatch.errors import CarbonwatchError
@@ -29,6 +29,7 @@ from carbonwatch.units import J_PER_KWH, NS_PER_S
 
 Metrics = Mapping[str, float]
 Progress = Callable[[Iterable[str], int], Iterable[str]]
+Better = Literal["more", "less"]
 
 MOST_POINTS = 1000  # of a chart, a meter
 _PAGE = "appendix"
@@ -44,9 +45,10 @@ _OWN: Mapping[str, tuple[str, str, Callable[[Run], float | None]]] = {
     ),
     "measured": ("measured share", "", lambda run: run.measured),
 }
-_PER_KWH = "_per_kwh"
+_PER_KWH, _TIMES_KWH = "_per_kwh", "_times_kwh"
 _SUMMARY = ("energy_kwh", "emissions_g", "duration_h")
 _KEYS = ("title", "description", "summary", "order", "metrics", "scatter", "leaderboard", "set")
+_BOARD_KEYS = ("metric", "better")
 _SET_KEYS = ("name", "description", "runs", "project", "tag", "match", "set")
 
 
@@ -65,6 +67,18 @@ class Set:
 
 
 @dataclass(frozen=True, slots=True)
+class Leaderboard:
+    """What runs are ranked by: a metric per kWh; or times kWh, the least first, where less of it is better."""
+
+    metric: str
+    better: Better = "more"
+
+    @property
+    def key(self) -> str:
+        return f"{self.metric}{_PER_KWH if self.better == 'more' else _TIMES_KWH}"
+
+
+@dataclass(frozen=True, slots=True)
 class Spec:
     """What a file says that an appendix holds."""
 
@@ -75,7 +89,7 @@ class Spec:
     order: str = ""
     metrics: str = ""  # a JSON file, or file.py:function
     scatter: tuple[tuple[str, str], ...] = ()
-    leaderboard: str = ""
+    leaderboard: Leaderboard | None = None
     sets: tuple[Set, ...] = ()
 
 
@@ -98,7 +112,6 @@ def read(path: str) -> Spec:
         raise CarbonwatchError(f"{path} can't be read ({error}), so there is nothing to build. Mend it.") from error
     _check_names(values, _KEYS, path)
     scatter = tuple((_text(plot, "x", path), _text(plot, "y", path)) for plot in _tables(values, "scatter", path))
-    board = values.get("leaderboard", "")
     return Spec(
         folder=os.path.dirname(os.path.abspath(path)),
         title=_text(values, "title", path) or "Experiments",
@@ -107,7 +120,7 @@ def read(path: str) -> Spec:
         order=_text(values, "order", path),
         metrics=_text(values, "metrics", path),
         scatter=scatter,
-        leaderboard=_text(board, "metric", path) if isinstance(board, dict) else _text(values, "leaderboard", path),
+        leaderboard=_leaderboard(values, path),
         sets=tuple(_set(each, "", path) for each in _tables(values, "set", path)),
     )
 
@@ -139,6 +152,8 @@ def _written(
     energy_kwh = own["energy_kwh"]
     per_kwh = {f"{key}{_PER_KWH}": value / energy_kwh if energy_kwh else None for key, value in given.items()}
     values = {key: _finite(value) for key, value in {**own, **given, **per_kwh}.items()}
+    if spec.leaderboard is not None:
+        values[spec.leaderboard.key] = _score(spec.leaderboard, run, values)
     page = _Page(run, _file_name(run.id), sets, values)
     _write(out, f"data/{page.name}.json", json_report.render(run))
     _write(out, f"data/{page.name}.csv", csv_report.render(run))
@@ -148,6 +163,21 @@ def _written(
         out, f"runs/{page.name}.html", pages.linked(_PAGE, f"{run.project}: {spec.title}", document, folder="../parts/")
     )
     return page
+
+
+def _score(board: Leaderboard, run: Run, values: Mapping[str, float | None]) -> float | None:
+    """None where the metric or the energy is not known."""
+    value, energy_kwh = values.get(board.metric), values.get("energy_kwh")
+    if value is None or not energy_kwh:
+        return None
+    if board.better == "more":
+        return _finite(value / energy_kwh)
+    if value < 0:
+        raise CarbonwatchError(
+            f"The leaderboard multiplies {board.metric} by kWh, and that of run {run.id} is {value:g}: below 0 more "
+            "energy would rank better. Choose a metric that is never below 0, as perplexity or 1 - accuracy."
+        )
+    return _finite(value * energy_kwh)
 
 
 def _run_document(spec: Spec, page: _Page, traces: Sequence[Trace], given: Metrics) -> dict[str, Any]:
@@ -188,11 +218,12 @@ def _write_index(out: str, spec: Spec, found: Sequence[_Page]) -> None:
     for what, key in (
         *(("summary", key) for key in spec.summary),
         *(("scatter", key) for plot in spec.scatter for key in plot),
-        *([("leaderboard", spec.leaderboard)] if spec.leaderboard else []),
+        *([("leaderboard", spec.leaderboard.metric)] if spec.leaderboard else []),
         *([("order", spec.order.lstrip("-"))] if spec.order else []),
     ):
         if key not in keys:
             raise CarbonwatchError(f"{what} names {key!r}, which no run has. There are: {', '.join(sorted(keys))}.")
+    board = spec.leaderboard
     document = {
         "kind": "index",
         "title": spec.title,
@@ -202,9 +233,7 @@ def _write_index(out: str, spec: Spec, found: Sequence[_Page]) -> None:
         "sets": [_tree(each, found) for each in spec.sets],
         "scatter": [{"x": _variable(x), "y": _variable(y)} for x, y in spec.scatter],
         "order": {"key": f"value:{spec.order.lstrip('-')}", "down": spec.order.startswith("-")} if spec.order else None,
-        "leaderboard": {"metric": spec.leaderboard, "key": f"{spec.leaderboard}{_PER_KWH}"}
-        if spec.leaderboard
-        else None,
+        "leaderboard": board and {"metric": board.metric, "better": board.better, "key": board.key},
     }
     _write(out, "data/index.json", json.dumps(document, indent=1, allow_nan=False))
     _write(out, "data/runs.csv", _table(found))
@@ -212,7 +241,7 @@ def _write_index(out: str, spec: Spec, found: Sequence[_Page]) -> None:
 
 
 def _variable(key: str) -> dict[str, str]:
-    label, unit, _ = _OWN.get(key, (key.replace(_PER_KWH, " per kWh"), "", None))
+    label, unit, _ = _OWN.get(key, (key.replace(_PER_KWH, " per kWh").replace(_TIMES_KWH, " × kWh"), "", None))
     return {"key": key, "label": label, "unit": unit}
 
 
@@ -356,6 +385,22 @@ def _numbers(values: object, where: str) -> Metrics:
     if taken:
         raise CarbonwatchError(f"{where} names a metric {taken[0]!r}, which every run has. Call it otherwise.")
     return {name: float(value) for name, value in values.items()}
+
+
+def _leaderboard(values: Mapping[str, Any], path: str) -> Leaderboard | None:
+    board = values.get("leaderboard", "")
+    if not isinstance(board, dict):
+        board = {"metric": _text(values, "leaderboard", path)}
+    _check_names(board, _BOARD_KEYS, path)
+    better = board.get("better", "more")
+    if better not in get_args(Better):
+        raise CarbonwatchError(f'better in {path} is {better!r}; it must be "more" or "less".')
+    metric = _text(board, "metric", path)
+    if not metric and "leaderboard" in values:
+        raise CarbonwatchError(
+            f'The leaderboard in {path} has no metric. Write metric = "accuracy" under [leaderboard].'
+        )
+    return Leaderboard(metric, better) if metric else None
 
 
 def _set(values: Mapping[str, Any], above: str, path: str) -> Set:

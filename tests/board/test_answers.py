@@ -116,6 +116,31 @@ def test_the_same_work_elsewhere_is_in_every_country_and_cloud(opened: Store) ->
     assert france["low"] < france["value"] < france["high"]
 
 
+def test_places_add_up_to_the_overview(opened: Store) -> None:
+    places = QUESTIONS["places"](opened, {})
+    totals = QUESTIONS["overview"](opened, {})["totals"]
+
+    assert {place["code"]: place["name"] for place in places}["FR"] == "France"
+    for name in ("runs", "energy_j", "emissions_g", "unmetered"):
+        assert sum(place[name] for place in places) == pytest.approx(totals[name])
+
+
+def test_places_are_of_the_runs_that_fit(opened: Store) -> None:
+    run, _ = shown.big()
+    [place] = QUESTIONS["places"](opened, {"project": "imdb"})
+
+    assert (place["code"], place["name"], place["runs"]) == ("FR", "France", 1)
+    assert place["emissions_g"] == pytest.approx(run.emissions_g)
+
+
+def test_a_run_s_page_has_what_electricity_is_made_of_at_its_place(opened: Store) -> None:
+    mix = QUESTIONS["run"](opened, {"id": shown.BIG})["mix"]
+
+    assert (mix["name"], mix["year"]) == ("France", 2023)
+    assert mix["shares"][3] == {"fuel": "nuclear", "label": "nuclear", "share": pytest.approx(0.653, abs=0.001)}
+    assert sum(each["share"] for each in mix["shares"]) == pytest.approx(1)
+
+
 def test_what_nobody_can_tell_is_not_told(opened: Store) -> None:
     runs = QUESTIONS["runs"](opened, {"project": "digits"})
     pages = [QUESTIONS["run"](opened, {"id": run["id"]}) for run in runs]

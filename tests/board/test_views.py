@@ -105,10 +105,10 @@ def test_the_list_is_filtered_sorted_and_leafed_through(visit: Watched) -> None:
     page.locator("label:has-text('Tag') select").select_option("nightly")
     page.get_by_role("button", name="Clear").click()
     has(page, rows, 19)
-    page.get_by_role("button", name="CO2e").click()
+    page.locator("section[aria-labelledby=list]").get_by_role("button", name="CO2e").click()
     page.wait_for_selector(f"{rows}:first-child a:has-text('imdb')")
 
-    assert page.get_attribute("th:has-text('CO2e')", "aria-sort") == "descending"
+    assert page.get_attribute("section[aria-labelledby=list] th:has-text('CO2e')", "aria-sort") == "descending"
     assert page.locator("[role=status]", has_text="1 to 19 of 19").count() == 1
 
 
@@ -157,6 +157,48 @@ def test_a_country_says_its_figure_and_clouds_are_listed(visit: Watched) -> None
 
     assert "CO2e at" in page.inner_text(".message.good")
     assert page.locator("details tbody tr", has_text="(gcp/europe-west1)").count() == 1
+
+
+def test_a_country_is_chosen_on_the_map_by_keyboard_alone(visit: Watched) -> None:
+    page = visit.page
+    page.get_by_role("link", name="Elsewhere").click()
+    country = page.get_by_role("combobox", name="Country")
+    country.focus()
+    page.keyboard.press("ArrowDown")
+    page.wait_for_selector(".map [role=status]:has-text('Afghanistan: ')")
+
+    assert page.locator(".map path.chosen").count() == 1
+    assert country.evaluate("element => getComputedStyle(element).outlineStyle") == "solid"
+    page.locator(".map path", has_text="Sweden").first.dispatch_event("click")
+    page.wait_for_selector(".map [role=status]:has-text('Sweden: ')")
+    assert country.input_value() == "SE"
+
+
+def test_the_overview_has_the_runs_by_country_as_they_are_filtered(visit: Watched) -> None:
+    page, rows = visit.page, "section[aria-labelledby=where] tbody tr"
+    page.wait_for_selector(f"{rows}:has-text('France')")
+    page.get_by_label("Words in project").fill("imdb")
+    page.locator("label:has-text('Project') select").select_option("imdb")
+    page.wait_for_selector(f"{rows}:has-text('France'):has(td:nth-child(2):text-is('1'))")
+    has(page, rows, 1)
+    where = page.locator("section[aria-labelledby=where]")
+    where.get_by_role("group", name="What the map shows").get_by_role("button", name="Runs").press("Enter")
+    where.get_by_role("combobox", name="Country").select_option("FR")
+
+    assert where.locator("[role=status]").inner_text().startswith("France: 1 run, ")
+    assert str(where.locator("svg").get_attribute("aria-label")).startswith("Number of runs by country")
+
+
+def test_a_run_s_page_says_what_electricity_is_made_of_there(visit: Watched) -> None:
+    page = visit.page
+    page.get_by_role("link", name="imdb").click()
+    page.wait_for_selector(".mix-bar i")
+
+    assert "nuclear 65 %" in page.inner_text(".mix .legend").replace("\n", " ")
+    assert "France as a whole in 2023, imports left out. Ember; Energy Institute" in page.inner_text(".mix figcaption")
+    widths = page.locator(".mix-bar i").evaluate_all("parts => parts.map(part => part.getBoundingClientRect().width)")
+    assert sum(widths) == pytest.approx(page.locator(".mix-bar").evaluate("bar => bar.clientWidth"), rel=0.1)
+    assert min(widths) >= 2
 
 
 def test_it_works_with_the_keyboard_alone(visit: Watched) -> None:

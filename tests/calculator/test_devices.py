@@ -58,9 +58,26 @@ def test_a_family_takes_its_size() -> None:
 def test_what_is_listed_is_found_and_draws_less_idle_than_at_full_use(kind: devices.Kind) -> None:
     found = list(devices.listed(kind))
 
-    assert {"gpu": 70, "tpu": 4, "cpu": 3500}[kind] <= len(found)
+    assert {"gpu": 70, "tpu": 7, "cpu": 3500}[kind] <= len(found)
     assert [m.name for m in found if not 0 < m.parts[0].idle_w < m.parts[0].power_w(None) < m.parts[0].full_w] == []
     assert [m.name for m in found if m.made_kg <= 0] == []
+
+
+def test_a_power_that_nobody_publishes_is_called_an_estimate_and_is_less_sure() -> None:
+    rows = {row["name"]: row for row in tables.rows("tpu_tdp")}
+    known, estimated = (devices.find(Device("tpu", name)).parts[0] for name in ("TPU v4", "Ironwood"))
+
+    assert [name for name, row in rows.items() if row["basis"] == "estimate"] == ["TPU v5e", "TPU v6e", "TPU v7"]
+    assert [row["basis"] == "estimate" for row in rows.values()] == [
+        row["source"].startswith("estimate: ") for row in rows.values()
+    ]
+    assert known.error == gpu_model.ERROR_BUSY
+    assert estimated.error[0] < known.error[0] < known.error[1] < estimated.error[1]
+
+
+@pytest.mark.parametrize(("said", "name"), [("v6e", "TPU v6e"), ("trillium", "TPU v6e"), ("TPU7x", "TPU v7")])
+def test_a_chip_is_found_by_what_it_is_called_too(said: str, name: str) -> None:
+    assert devices.find(Device("tpu", said)).name == name
 
 
 def test_every_instance_with_boards_is_one_that_is_known() -> None:

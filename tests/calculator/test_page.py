@@ -13,6 +13,7 @@ import pytest
 
 from carbonwatch.calculator import OFFSETS, Device, devices, estimate, page, words
 from carbonwatch.errors import CarbonwatchError
+from carbonwatch.reports import _page
 from tests.calculator.conftest import estimates, node
 
 MANY = 1500
@@ -117,6 +118,26 @@ def test_the_command_that_the_page_gives_is_the_same_calculation() -> None:
         'carbonwatch calc --gpu "8 x H100 SXM @ 90%" --instance "1 x aws/m5 @ 8 vcpus" --hours 100 --region FR '
         "--offset 50 --offset-by bought --save"
     )
+
+
+def test_the_page_knows_what_electricity_is_made_of_as_the_library_does() -> None:
+    places = ["FR", "US-CA", "gcp/europe-west1", "LI", ""]
+    found = node(
+        """(c, table, codes) => codes
+          .map(code => table.places.find(place => place.code === code) ?? table.world)
+          .map(place => c.mixOf(table, place))""",
+        places,
+    )
+
+    for mix, country in zip(found, ["FR", "US", "BE", "LI", "world"], strict=True):
+        expected = _page.mix(country)
+        assert (mix is None) == (expected is None)
+        if expected:
+            shares = [each["share"] for each in expected["shares"]]
+            assert [each["share"] for each in mix["shares"]] == pytest.approx(shares, rel=1e-3)
+            assert [mix[name] for name in ("name", "year", "source", "license")] == [
+                expected[name] for name in ("name", "year", "source", "license")
+            ]
 
 
 def test_every_place_and_device_names_its_source_and_year() -> None:

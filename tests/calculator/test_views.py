@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from carbonwatch.calculator import Device, estimate, page, words
+from carbonwatch.store.query import Store
 from carbonwatch.units import human_mass
 from tests import browser as browsers
 from tests.board.conftest import serving
@@ -18,6 +22,7 @@ from tests.browser import Watched
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+PATIENCE_S = 60
 STATED = "#emissions"
 WORK = "section[aria-labelledby=work]"
 
@@ -135,6 +140,48 @@ def test_texts_are_copied_and_words_sources_and_the_map_are_there(visit: Watched
         headings
     )
     assert visit.page.locator(".map path").count() > 100
+
+
+def test_the_place_s_electricity_is_shown_by_its_sources(visit: Watched) -> None:
+    form = visit.page.locator(WORK)
+    form.get_by_label("Where").select_option("countries")
+    form.get_by_label("Region").select_option("NO")
+    visit.page.wait_for_selector(".mix .legend:has-text('hydro')")
+    assert "Norway as a whole in 20" in visit.page.inner_text(".mix figcaption")
+
+    form.get_by_label("Region").select_option("LI")
+    visit.page.wait_for_selector("text=What electricity is made of there is not known.")
+    assert visit.page.locator(".mix").count() == 0
+
+
+@pytest.mark.parametrize("kind", ["gpu", "tpu", "cpu", "instance"])
+def test_the_command_that_saves_the_estimate_keeps_what_the_page_shows(
+    visit: Watched, tmp_path: Path, kind: str
+) -> None:
+    form = visit.page.locator(WORK)
+    form.get_by_label("Kind").select_option(kind)
+    form.get_by_label("How many").fill("3")
+    form.get_by_label("Utilisation").fill("40")
+    form.locator("summary").first.click()
+    form.get_by_label("PUE").fill("1.25")
+    form.get_by_label("Offset, %").fill("30")
+    saves = visit.page.locator(".pair > div", has=visit.page.get_by_role("heading", name="Save as a run"))
+    said = saves.locator("pre").inner_text()
+    path = tmp_path / "runs.db"
+    # as it is copied into a terminal
+    environ = {
+        **os.environ,
+        "CARBONWATCH_STORE": str(path),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    done = subprocess.run(["sh", "-c", said], env=environ, capture_output=True, text=True, timeout=PATIENCE_S)
+    with Store(str(path)) as kept:
+        run = kept.run(kept.runs()[0].run.id)
+
+    assert (done.returncode, done.stderr.startswith("Kept as ")) == (0, True)
+    assert "the board changes nothing" in saves.inner_text()
+    assert visit.page.inner_text(STATED) == human_mass(run.emissions_g)
+    assert run.facts["offset"] == pytest.approx(0.3)
 
 
 def test_the_board_leads_to_it(browser: Browser, tmp_path: Path) -> None:

@@ -93,6 +93,14 @@ def test_it_lists_what_is_known(capsys: pytest.CaptureFixture[str], kind: str, l
     assert any(each.startswith(line) for each in capsys.readouterr().out.splitlines())
 
 
+def test_a_power_that_is_an_estimate_is_said_to_be_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["calc", "--list", "tpu"]) == cli.main(["calc", "--tpu", "TPU v6e", "--hours", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+
+    assert [line.split("  ")[0] for line in lines if line.endswith("(estimated)")] == ["TPU v5e", "TPU v6e", "TPU v7"]
+    assert "Note       The rated power of TPU v6e is an estimate: none is published." in lines
+
+
 def test_it_writes_the_page_as_files(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert cli.main(["calc", "--export", str(tmp_path / "site")]) == 0
     names = {path.name for path in (tmp_path / "site").iterdir()}

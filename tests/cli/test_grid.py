@@ -64,6 +64,20 @@ def test_a_place_may_be_given_in_many_ways(carbonwatch: CommandLine, words: tupl
     assert found["place"]["evidence"] == "as given"
 
 
+def test_a_place_says_what_its_country_s_electricity_is_made_of(carbonwatch: CommandLine) -> None:
+    text = " ".join(carbonwatch("grid", "gcp/europe-west9").stdout.decode().split())
+    mix = answer(carbonwatch, "gcp/europe-west9")["mix"]
+
+    assert "made of nuclear 65 %, hydro" in text
+    assert "France as a whole in 2023, imports left out Ember; Energy Institute" in text
+    assert (mix["name"], mix["year"], sum(mix["shares"].values())) == ("France", 2023, pytest.approx(1))
+
+
+def test_a_mix_that_is_not_known_is_said_to_be_so(carbonwatch: CommandLine) -> None:
+    assert "made of   not known" in carbonwatch("grid", "LI").stdout.decode()
+    assert answer(carbonwatch, "LI")["mix"] is None
+
+
 def test_without_a_place_it_is_this_machine_s(carbonwatch: CommandLine) -> None:
     assert answer(carbonwatch)["place"]["evidence"] == "setting country"
 

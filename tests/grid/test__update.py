@@ -113,6 +113,7 @@ def test_what_is_not_there_is_said(tmp_path: Path, source: Source) -> None:
         (packed(in_table("countries", "\nAE,", "\nAD,")), "or its code comes twice"),
         (packed(in_table("countries", "\nAE,", "\nQQ,")), "countries are missing"),
         (packed(in_table("subnational", "Alabama,365.3", "Alabama,much")), "lifecycle_g_per_kwh of US-AL"),
+        (packed(in_table("electricity_mix", "AE,2022,0,", "AE,2022,-1,")), "coal_twh of AE in electricity_mix is '-1'"),
         (packed(lambda name, text: text[:2000] if name == "cloud_regions.csv" else text), "cloud_regions"),
     ],
 )

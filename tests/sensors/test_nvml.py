@@ -153,7 +153,7 @@ def test_a_counter_that_stands_still_while_power_flows_is_no_zero(
 
 
 @pytest.mark.parametrize(
-    ("latch_s", "period_s"), [(0.001, 0.02), (0.02, 0.025), (0.05, 0.055), (0.1, 0.105), (1.0, 1.005)]
+    ("latch_s", "period_s"), [(0.001, 0.02), (0.02, 0.025), (0.05, 0.055), (0.1, 0.105), (0.2, 0.205)]
 )
 def test_how_often_a_counter_is_renewed_is_measured_at_the_start(
     machine: Machine, latch_s: float, period_s: float
@@ -180,11 +180,11 @@ def test_a_machine_that_stalls_meanwhile_makes_the_period_longer_and_never_short
 
 
 def test_cards_of_several_periods_are_measured_at_the_same_time(machine: Machine) -> None:
-    for uuid, latch_s in (("GPU-a", 0.02), ("GPU-b", 0.1), ("GPU-c", 1.0)):
+    for uuid, latch_s in (("GPU-a", 0.02), ("GPU-b", 0.1), ("GPU-c", 0.2)):
         machine.nvml.add(uuid, latch_s=latch_s)
 
-    assert [d.period_s for d in machine.meter().domains] == [0.025, 0.105, 1.005]
-    assert machine.ns == 2 * S
+    assert [d.period_s for d in machine.meter().domains] == [0.025, 0.105, 0.205]
+    assert machine.ns == 4 * S // 10
 
 
 def test_a_counter_that_stands_still_without_power_is_one(machine: Machine) -> None:
@@ -597,7 +597,7 @@ def measured_windows(
 
 
 @pytest.mark.parametrize("longest_s", [1.01, 3.0])
-@pytest.mark.parametrize("latch_s", [0.02, 0.1, 1.0])
+@pytest.mark.parametrize("latch_s", [0.02, 0.1, 0.2])
 def test_19_windows_in_20_of_a_second_and_more_lie_within_what_they_say(
     machine: Machine, longest_s: float, latch_s: float
 ) -> None:

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbonwatch.model import Domain, Entry, Run, Usage
+from carbonwatch.model import Domain, Entry, Place, Run, Usage
 from carbonwatch.store import lists
 from carbonwatch.store.journal import Journal
-from carbonwatch.store.lists import Project, Span, Totals, Wanted
+from carbonwatch.store.lists import Country, Project, Span, Totals, Wanted
 from carbonwatch.store.query import Store
 from carbonwatch.testing import intensity
 
@@ -33,10 +33,10 @@ def run(id_: str, day: int, energy_j: float = 3.6e6, **changes: object) -> Run:
 
 
 RUNS = (
-    run("a", 0, 2 * 3.6e6, facts={"command": "python Train.py", "tags": ["new", 'a "b" c', "é"]}),
-    run("b", 1, 3 * 3.6e6, project="two", state="failed", facts={"host": "node-7"}),
+    run("a", 0, 2 * 3.6e6, place=Place("FR"), facts={"command": "python Train.py", "tags": ["new", 'a "b" c', "é"]}),
+    run("b", 1, 3 * 3.6e6, project="two", place=Place("US", "US-VA"), state="failed", facts={"host": "node-7"}),
     run("c", 1, 0.0, project="two"),
-    run("d", 9, 1 * 3.6e6, project="100 %", facts={"tags": ["news"]}),
+    run("d", 9, 1 * 3.6e6, project="100 %", place=Place("FR", cloud="aws/eu-west-3"), facts={"tags": ["news"]}),
 )
 
 
@@ -105,6 +105,16 @@ def test_pages_follow_each_other(store: Store) -> None:
 def test_totals_say_how_many_runs_have_none(store: Store) -> None:
     assert lists.totals(store, Wanted()) == sums(4, 6.0, unmetered=1)
     assert lists.totals(store, Wanted(project="none")) == sums(0, 0.0)
+
+
+def test_countries_have_the_sums_of_their_runs_and_so_has_what_nobody_knows(store: Store) -> None:
+    assert lists.by_country(store, Wanted()) == [
+        Country("FR", sums(2, 3.0)),
+        Country("US", sums(1, 3.0)),
+        Country(None, sums(1, 0.0, unmetered=1)),
+    ]
+    assert lists.by_country(store, Wanted(project="two", text="node")) == [Country("US", sums(1, 3.0))]
+    assert lists.by_country(store, Wanted(project="none")) == []
 
 
 def test_days_have_the_sums_of_the_runs_that_began_in_them(store: Store) -> None:

@@ -154,6 +154,41 @@ def test_a_country_gets_its_newest_figure_and_a_neighbour_follows() -> None:
     assert (renewed["AD"]["g_per_kwh"], renewed["AD"]["year"]) == ("100.12", "2026")
 
 
+def of_owid(name: str, code: str, year: str, whole_twh: str, **fuels: str) -> dict[str, str]:
+    """A row of their table, of which we read the fuels and their sum."""
+    none = dict.fromkeys(rebuild_grid.FUELS.values(), "0.0")
+    return {"country": name, "iso_code": code, "year": year, **none, **fuels, "electricity_generation": whole_twh}
+
+
+def test_a_mix_is_of_the_last_year_of_which_every_fuel_is_known() -> None:
+    owid = [
+        of_owid("Spain", "ESP", "2025", "3.0", wind_electricity="1.004", coal_electricity="2.0"),
+        of_owid("Spain", "ESP", "2026", "3.0", wind_electricity="3.0", coal_electricity=""),
+        of_owid("Spain", "ESP", "2027", "9.0", wind_electricity="3.0"),
+        of_owid("Spain", "ESP", "2024", "1.0", wind_electricity="1.0"),
+        of_owid("Western Sahara", "ESH", "2009", "0.09", oil_electricity="0.09"),
+        of_owid("Tuvalu", "TUV", "2025", "0.0"),
+        of_owid("Asia", "", "2025", "1.0", wind_electricity="1.0"),
+        of_owid("World", "", "2025", "31772.35", gas_electricity="31772.35"),
+    ]
+    found = {row["code"]: row for row in rebuild_grid.mixes(owid, "2026-04-27")}
+
+    assert list(found) == ["ES", "world"]
+    assert {key: text for key, text in found["ES"].items() if text != "0"} == {
+        "code": "ES",
+        "year": "2025",
+        "coal_twh": "2",
+        "wind_twh": "1.004",
+        "edition": "2026-04-27",
+    }
+
+
+def test_the_table_of_mixes_has_the_columns_that_its_script_writes() -> None:
+    (row,) = rebuild_grid.mixes([of_owid("Spain", "ESP", "2025", "1.0", wind_electricity="1.0")], "2026")
+
+    assert list(row) == list(next(tables.rows("electricity_mix")))
+
+
 def test_what_is_packed_for_a_release_is_what_an_update_takes(tmp_path: Path) -> None:
     path = pack_tables.pack("2027-05-01", tmp_path)
     (tmp_path / "new").mkdir()

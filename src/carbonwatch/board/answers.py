@@ -9,7 +9,7 @@ from dataclasses import asdict
 from functools import cache
 from typing import Any
 
-from carbonwatch import plugins
+from carbonwatch import plugins, tables
 from carbonwatch.errors import CarbonwatchError
 from carbonwatch.model import Figure
 from carbonwatch.reports import _figures as figures
@@ -76,6 +76,11 @@ def projects(store: Store, words: Words) -> Answer:
     return [{"project": each.name, "last_s": each.last_ns / NS_PER_S, **asdict(each.totals)} for each in found]
 
 
+def places(store: Store, words: Words) -> Answer:
+    """Totals by country, the one that emits most first; its code is None where the place of runs is not known."""
+    return [_country(each) for each in lists.by_country(store, _wanted(words))]
+
+
 def choices(store: Store, _words: Words) -> Answer:
     """What the list can be filtered by."""
     return {"projects": lists.projects(store, MOST_PROJECTS), "tags": lists.tags(store)[:MOST_TAGS]}
@@ -112,7 +117,8 @@ def report(store: Store, words: Words) -> Answer:
 
 
 QUESTIONS: Mapping[str, Callable[[Store, Words], Answer]] = {
-    question.__name__: question for question in (runs, overview, projects, choices, elsewhere, run, power, report)
+    question.__name__: question
+    for question in (runs, overview, projects, places, choices, elsewhere, run, power, report)
 }
 
 
@@ -136,6 +142,13 @@ def _line(listed: Listed) -> dict[str, Any]:
         "emissions_g": listed.emissions_g,
         "measured": listed.measured,
     }
+
+
+def _country(each: lists.Country) -> dict[str, Any]:
+    # a file of runs may name any
+    known = tables.row("countries", each.code) if each.code else None
+    name = known["name"] if known else each.code
+    return {"code": each.code, "name": name, **asdict(each.totals)}
 
 
 def _wanted(words: Words) -> lists.Wanted:

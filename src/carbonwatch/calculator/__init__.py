@@ -24,7 +24,6 @@ __all__ = ["LIMITS", "OFFSETS", "Device", "estimate"]
 
 OFFSETS = ("bought", "provider")
 MOST_DEVICES = 50  # kinds of them, of a run
-_NOTES = ("Nothing was measured: the power is what the tables say of such devices.",)
 # the least and the most that make sense; what is outside is a slip of the keyboard
 LIMITS: dict[str, tuple[float, float]] = {
     "count": (1, 1_000_000),
@@ -71,12 +70,19 @@ def estimate(
         started_ns=started_ns,
         duration_s=hours * 3600,
         entries=tuple(_entry(*part, hours, intensity, started_ns) for part in _parts(of, ram_gb)),
-        notes=_NOTES,
+        notes=tuple(_notes(of)),
         place=where,
         facts=_facts(of, ram_gb, offset, offset_by, pue_source if pue is None else "as given"),
         pue=known_pue if pue is None else pue,
         wue_l_per_kwh=wue_l_per_kwh,
     )
+
+
+def _notes(of: Sequence[Device]) -> Iterator[str]:
+    yield "Nothing was measured: the power is what the tables say of such devices."
+    estimated = {model.name for model in map(devices.find, of) if model.is_estimate}
+    if estimated:
+        yield f"The rated power of {', '.join(sorted(estimated))} is an estimate: none is published."
 
 
 def given(g_per_kwh: float) -> Intensity:

@@ -9,6 +9,7 @@ data/cloud_instances.csv and, with its boards, data/cloud_gpus.csv.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -30,6 +31,9 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 MEMORY = "ddr4"  # of memory that is given by its size alone: what most servers have
 BOARDS_OF_SERVER, SOCKETS_OF_SERVER = 8, 2  # by which a server's making is shared out: assumptions
 
+# a power that is worked out from what Google says of efficiency: an assumption, by how such words are rounded
+_ESTIMATE_ERROR = 0.5
+_TPUS = {"trillium": "v6e", "ironwood": "v7", "7x": "v7"}  # other names of theirs
 _USUAL = 0.5  # use that is taken where nobody says it; of boards it is what training draws
 _USUAL_OF_BOARD = (gpu_model.UNKNOWN - gpu_model.IDLE) / gpu_model.BUSY
 
@@ -74,6 +78,7 @@ class Model:
     name: str
     parts: tuple[Part, ...]
     made_kg: float
+    is_estimate: bool = False  # its power is published by nobody, and worked out
 
 
 def find(device: Device) -> Model:
@@ -122,8 +127,19 @@ def _gpu(name: str) -> Model | None:
 @cache
 def _tpu(name: str) -> Model | None:
     wanted = name.lower().replace("tpu", "").strip()
-    row = next((row for row in tables.rows("tpu_tdp") if row["name"].lower() == f"tpu {wanted}"), None)
-    return None if row is None else Model("tpu", row["name"], (_board(float(row["tdp_w"])),), _board_made_kg())
+    row = tables.row("tpu_tdp", f"TPU {_TPUS.get(wanted, wanted)}")
+    if row is None:
+        return None
+    board, is_estimate = _board(float(row["tdp_w"])), row["basis"] == "estimate"
+    if is_estimate:
+        board = replace(board, error=_less_sure(board.error), unknown_error=_less_sure(board.unknown_error))
+    return Model("tpu", row["name"], (board,), _board_made_kg(), is_estimate)
+
+
+def _less_sure(error: tuple[float, float]) -> tuple[float, float]:
+    """An error with that of an estimated power: in quadrature on the log scale."""
+    low, high = (math.hypot(math.log1p(end), math.log1p(_ESTIMATE_ERROR)) for end in error)
+    return _short(math.expm1(-low)), _short(math.expm1(high))
 
 
 def _board(tdp_w: float) -> Part:

@@ -14,7 +14,7 @@ from typing import Any
 from carbonwatch import cloudinstances, embodied, location, pages, tables
 from carbonwatch.calculator import LIMITS, devices, words
 from carbonwatch.calculator.devices import Model, Part, Shape
-from carbonwatch.grid import bundled
+from carbonwatch.grid import _electricity_mix, bundled
 from carbonwatch.model import Place
 from carbonwatch.reports import _citations as citations
 from carbonwatch.reports import bibtex
@@ -26,7 +26,7 @@ Row = dict[str, Any]
 # of rows that do not name their own; data/SOURCES.md says more
 SOURCES = {
     "gpu": "makers' data sheets: rated power, memory, FP32 TFLOPS, year of the board",
-    "tpu": "Google's papers: power, memory, BF16 TFLOPS, year of the chip",
+    "tpu": "Google's papers and announcements: power, memory, BF16 TFLOPS, year of the chip",
     "cpu": "makers' product pages: rated power, cores of one socket; the curve is fitted on results of SPECpower, "
     "2007 to 2026",
     "instance": "providers' pages of 2026: processor, memory, boards; the share of a host is a model",
@@ -47,6 +47,7 @@ def table() -> Row:
         "memory": {"part": _part(devices.memory(1.0), shapes), "made_kg": devices.memory_made_kg(1.0)},
         "places": [_place(code, place) for code, place in _places()],
         "world": _place("", Place()),
+        "mixes": _mixes(),
         "equivalents": [dict(row) for row in tables.rows("equivalents")],
         "pue": [dict(row) for row in tables.rows("pue_defaults")],
         "limits": LIMITS,
@@ -74,7 +75,7 @@ def _device(model: Model, shapes: list[Shape]) -> Row:
     assert row is not None
     facts = {name: float(row[name]) for name in ("tdp_w", "memory_gb", "tflops", "year") if row[name]}
     found = {"name": model.name, "part": _part(model.parts[0], shapes), "made_kg": model.made_kg}
-    return {**found, **facts, **({"source": row["source"]} if "source" in row else {})}
+    return {**found, **facts, **{name: row[name] for name in ("basis", "source") if name in row}}
 
 
 def _processor(model: Model, shapes: list[Shape]) -> list[Any]:
@@ -124,6 +125,21 @@ def _places() -> Iterator[tuple[str, Place]]:
         yield row["code"], location.named(row["code"])
     for row in tables.rows("cloud_regions"):
         yield row["cloud"], location.named(row["cloud"])
+
+
+def _mixes() -> Row:
+    """What electricity is made of, by country: its year, the place of its source, and shares in the order of fuels."""
+    sources: list[str] = []
+    found = {}
+    for row in tables.rows("electricity_mix"):
+        mix = _electricity_mix.of_country(row["code"])
+        if mix is not None:
+            if mix.source not in sources:
+                sources.append(mix.source)
+            shares = [float(f"{share:.4g}") for share in mix.shares.values()]
+            found[mix.zone] = [mix.year, sources.index(mix.source), *shares]
+    fuels = list(_electricity_mix.FUELS.items())
+    return {"fuels": fuels, "sources": sources, "license": _electricity_mix.LICENSE, "of": found}
 
 
 def _place(code: str, place: Place) -> Row:

@@ -153,6 +153,8 @@ def _details(run: Run, known: dict[str, Any]) -> Iterator[tuple[str, list[str]]]
     year = intensity.year or "year not known"
     yield "Devices", [known["devices"]]
     yield "Because", known["calculation"].split("; ")
+    if len(run.notes) > 1:
+        yield "Note", list(run.notes[1:])
     yield "Intensity", [f"{words.plain(intensity.g_per_kwh)} g CO2e/kWh, {intensity.name}, {year}", intensity.source]
     yield "PUE", [words.plain(run.pue), known["pue_source"]]
     if known["offset"]:
@@ -197,7 +199,8 @@ def _listed(kind: str) -> Iterator[str]:
     else:
         for model in devices.listed(kind):  # type: ignore[arg-type]  # one of KINDS
             part = model.parts[0]
-            yield f"{model.name:<28} {part.idle_w:>7.4g} W idle {part.full_w:>7.4g} W at full use"
+            estimated = "  (estimated)" if model.is_estimate else ""
+            yield f"{model.name:<28} {part.idle_w:>7.4g} W idle {part.full_w:>7.4g} W at full use{estimated}"
 
 
 def _export(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Say what a kilowatt-hour emits somewhere, and who says so.
+"""Say what a kilowatt-hour emits somewhere, who says so, and what it is made of.
 
 WHERE is a country, a state, a grid zone, a cloud region, or a town and its
 country. Without it: where this machine is. `--rank` lists the cleanest and the
@@ -28,7 +28,8 @@ from typing import Any
 from carbonwatch import location, tables
 from carbonwatch.cli import UsageError, _options, _terminal
 from carbonwatch.errors import GridUnavailable
-from carbonwatch.grid import bundled
+from carbonwatch.grid import _electricity_mix, bundled
+from carbonwatch.grid._electricity_mix import FUELS, ElectricityMix
 from carbonwatch.location import search
 from carbonwatch.model import Intensity, Place
 from carbonwatch.settings import Settings
@@ -43,6 +44,8 @@ _BOUNDARIES = {
 }
 _BASES = {"consumption": "used there, imports included", "production": "made there"}
 _LABEL = 10
+_LEAST_SHARE = 0.0001
+_GLUE = "\xa0"  # a space at which no line ends
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +79,8 @@ def main(args: argparse.Namespace) -> int:
     place = _named(args, chosen) or _found(chosen)
     intensity = bundled.find(place, chosen.boundary)
     if args.json:
-        _show_json({**asdict(intensity), "place": asdict(place), **_overheads(place)})
+        mix = _electricity_mix.of_country(place.country)
+        _show_json({**asdict(intensity), "place": asdict(place), **_overheads(place), "mix": mix and asdict(mix)})
     else:
         width = min(_WIDEST, _terminal.width(sys.stdout) or 80)
         _terminal.show(as_text(place, intensity, width, _terminal.colour(sys.stdout)))
@@ -130,15 +134,34 @@ def _facts(place: Place, intensity: Intensity) -> Iterator[tuple[str, str]]:
     yield "place", f"{place.cloud or place.subdivision or place.country or 'not known'}: {place.evidence}"
     if place.candidates:
         yield "or else", f"{', '.join(place.candidates)}: the band holds them"
+    yield from _made_of(_electricity_mix.of_country(place.country))
     if place.cloud is not None:
         pue, wue_l_per_kwh, source = bundled.overheads(place)
         water = f", {human_number(wue_l_per_kwh)} l of water per kWh" if wue_l_per_kwh else ""
         yield "PUE", f"{human_number(pue)}{water}: {source}"
 
 
+def _made_of(mix: ElectricityMix | None) -> Iterator[tuple[str, str]]:
+    """The mix of the country, the largest part first."""
+    if mix is None:
+        yield "made of", "not known"
+        return
+    parts = sorted(mix.shares.items(), key=lambda each: -each[1])
+    said = ", ".join(f"{FUELS[fuel]} {_percent(share)}" for fuel, share in parts if share > 0)
+    yield "made of", f"{said}; {mix.name} as a whole in {mix.year}, imports left out"
+    yield "", f"{mix.source}, {mix.license}"
+
+
+def _percent(share: float) -> str:
+    """Two digits on one line: never 0 % of something, nor 100 % of less than all."""
+    text = "<0.01" if share < _LEAST_SHARE else ">99" if 0.995 <= share < 1 else human_number(share * 100, 2)
+    return f"{text}{_GLUE}%"
+
+
 def _wrapped(text: str, width: int, first: str, later: str) -> list[str]:
     # codes have hyphens, and stay whole
-    return textwrap.wrap(text, width, initial_indent=first, subsequent_indent=later, break_on_hyphens=False)
+    lines = textwrap.wrap(text, width, initial_indent=first, subsequent_indent=later, break_on_hyphens=False)
+    return [line.replace(_GLUE, " ") for line in lines]
 
 
 def _named(args: argparse.Namespace, chosen: Settings) -> Place | None:

@@ -19,6 +19,7 @@ URL = "https://github.com/carbonwatch/carbonwatch/releases/latest/download/grid-
 # what changes from year to year; where time zones and towns are comes with carbonwatch
 TABLES = (
     "countries",
+    "electricity_mix",
     "subnational",
     "us_egrid_subregions",
     "zones_electricitymaps",
@@ -32,6 +33,7 @@ NOTICE = "zones_electricitymaps.LICENSE.txt"
 _TIMEOUT_S = 30.0
 _LARGEST = 20_000_000
 _HIGHEST_G_PER_KWH = 3000.0  # the worst lignite is at half of it
+_MOST_TWH = 100_000.0  # three times what the world makes
 _NEVER_LOST = 0.9  # of a table's rows a newer one has at least so many
 _KEPT = "The tables that were there stay in use."
 
@@ -155,7 +157,7 @@ def _check_table(table: str, text: IO[str]) -> None:
 def _check_numbers(table: str, row: Mapping[str, str]) -> None:
     for column, text in _numbers(row):
         try:
-            sane = 0 <= float(text) <= _HIGHEST_G_PER_KWH
+            sane = 0 <= float(text) <= (_MOST_TWH if column.endswith("_twh") else _HIGHEST_G_PER_KWH)
         except ValueError:
             sane = False
         if not sane:
@@ -165,6 +167,7 @@ def _check_numbers(table: str, row: Mapping[str, str]) -> None:
 def _numbers(row: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for column, text in row.items():
         needed = column in ("g_per_kwh", "lifecycle_g_per_kwh", "direct_g_per_kwh", "lifecycle_median", "share")
+        needed = needed or column.endswith("_twh")
         if needed or (text and ("g_per_kwh" in column or column.endswith(("_max", "_min", "pue")))):
             yield column, text
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from carbonwatch import tables
 from carbonwatch.errors import GridUnavailable
-from carbonwatch.grid import bundled
+from carbonwatch.grid import _electricity_mix, bundled
 from carbonwatch.ledger import SLOT_NS
 from carbonwatch.model import Component, Entry, Figure, Intensity, Part, Place, Run, Trace, price
 from carbonwatch.reports import _figures as figures
@@ -33,6 +33,7 @@ def document(run: Run, traces: Sequence[Trace] = ()) -> Document:
         "tasks": _tasks(run),
         "more_tasks": max(0, len(run.tasks) - MOST_TASKS),
         "hours": list(_hours(run)),
+        "mix": mix(run.place.country),
         "gaps": _gaps(run),
         "facts": {name: _as_text(value) for name, value in run.facts.items()},
         "equivalents": equivalents(_known(run, run.headline)["emissions_g"]),
@@ -77,6 +78,16 @@ def equivalents(emissions_g: Mapping[str, float | None]) -> list[Document]:
         }
         for row in tables.rows("equivalents")
     ]
+
+
+def mix(country: str | None) -> Document | None:
+    """What a country's electricity is made of: fuels with their shares; None where it is not known."""
+    found = _electricity_mix.of_country(country)
+    if found is None:
+        return None
+    fuels = _electricity_mix.FUELS
+    shares = [{"fuel": fuel, "label": fuels[fuel], "share": share} for fuel, share in found.shares.items()]
+    return {**asdict(found), "shares": shares}
 
 
 def elsewhere(energy_j: Figure, time_error: float, *, pue: float = 1.0, boundary: str = "lifecycle") -> list[Document]:

@@ -47,7 +47,7 @@ _NJ_PER_MJ = (1_000_000, 1)
 _SHORTEST_S = 0.02  # less can't be told from what looks that far apart see
 _RESTING_S = 0.1  # of one that stands still because no power flows
 _LOOK_AGAIN_S = 0.005
-_LOOKS = 250  # for each of two renewals
+_LOOKS = 50  # for each of two renewals: a program waits for them
 
 _MEAN_OF_NS = NS_PER_S
 _MEAN_TICK_S = 0.5  # half of what it is the mean of: no moment is left out, and none counts twice

@@ -1,7 +1,7 @@
 // The appendix of an experiment set: an index of its runs, and a page for each of them. Both open from the disk.
 
 import { useMemo, useState } from 'preact/hooks'
-import { number, plain, power, when } from '../shared/format.js'
+import { number, plain, when } from '../shared/format.js'
 import { Quality, Section, State, Tile, Tiles } from '../shared/figures.jsx'
 import { RunPage } from '../shared/run.jsx'
 import { Scatter } from '../shared/scatter.jsx'
@@ -148,7 +148,7 @@ function Runs({ data, runs }) {
     {
       key: 'project',
       title: 'run',
-      wide: true,
+      kind: 'named',
       sort: run => run.project,
       cell: run => <><a href={run.page}><bdi>{plain(run.project, NAME_LENGTH)}</bdi></a><br /><small>{plain(run.id, 13)}</small></>,
     },
@@ -174,7 +174,7 @@ function Tags({ of, most = NAME_LENGTH }) {
 function Sets({ data, runs }) {
   const rows = all(data.sets).map(set => ({ ...set, runs: runs.filter(run => run.sets.includes(set.path)) }))
   const columns = [
-    { key: 'name', title: 'set', wide: true, sort: set => set.path, cell: set => <bdi>{plain(set.path, NAME_LENGTH)}</bdi> },
+    { key: 'name', title: 'set', kind: 'named', sort: set => set.path, cell: set => <bdi>{plain(set.path, NAME_LENGTH)}</bdi> },
     { key: 'n', title: 'runs', right: true, sort: set => set.runs.length, cell: set => set.runs.length },
     ...data.variables.map(variable => ({
       key: variable.key,
@@ -205,21 +205,26 @@ function Plot({ runs, across, up }) {
 }
 
 function Leaderboard({ data, runs }) {
-  const { metric, key } = data.leaderboard
+  const { metric, better, key } = data.leaderboard
+  const name = plain(metric, NAME_LENGTH)
+  const isMore = better === 'more'
   const ranked = runs
     .filter(run => run.values[key] != null)
-    .sort((one, other) => other.values[key] - one.values[key])
+    .sort((one, other) => (isMore ? other.values[key] - one.values[key] : one.values[key] - other.values[key]))
     .map((run, i) => ({ ...run, place: i + 1 }))
   const columns = [
     { key: 'place', title: 'place', right: true, cell: run => run.place },
-    { key: 'project', title: 'run', wide: true, cell: run => <a href={run.page}><bdi>{plain(run.project, NAME_LENGTH)}</bdi></a> },
-    { key: 'set', title: 'set', wide: true, cell: run => <bdi>{plain(run.sets[0] ?? '', NAME_LENGTH)}</bdi> },
-    { key: 'metric', title: plain(metric, NAME_LENGTH), right: true, cell: run => shortly(run.values[metric]) },
+    { key: 'project', title: 'run', kind: 'named', cell: run => <a href={run.page}><bdi>{plain(run.project, NAME_LENGTH)}</bdi></a> },
+    { key: 'set', title: 'set', kind: 'named', cell: run => <bdi>{plain(run.sets[0] ?? '', NAME_LENGTH)}</bdi> },
+    { key: 'metric', title: name, right: true, cell: run => shortly(run.values[metric]) },
     { key: 'energy', title: 'energy, kWh', right: true, cell: run => shortly(run.values.energy_kwh) },
-    { key: 'ratio', title: plain(`${metric} per kWh`, NAME_LENGTH), right: true, cell: run => shortly(run.values[key]) },
+    { key: 'score', title: isMore ? `${name} per kWh` : `${name} × kWh`, right: true, cell: run => shortly(run.values[key]) },
   ]
+  const note = isMore
+    ? `The most ${name} for a kilowatt-hour first.`
+    : `The least ${name} times energy first: half of the one counts as much as half of the other.`
   return (
-    <Section id="leaderboard" title="Leaderboard" note={`The most ${plain(metric, NAME_LENGTH)} for a kilowatt-hour first.`}>
+    <Section id="leaderboard" title="Leaderboard" note={note}>
       <Table caption="Leaderboard" columns={columns} rows={ranked} empty="No run has this metric." />
     </Section>
   )
@@ -255,7 +260,7 @@ function Meter({ meter }) {
   return (
     <div>
       <h3><bdi>{plain(source, 200)}</bdi> <Quality of={quality} /></h3>
-      <Series label={`Power by ${plain(source, NAME_LENGTH)}`} times={times} series={series} text={power} />
+      <Series label={`Power by ${plain(source, NAME_LENGTH)}`} times={times} series={series} unit="power" />
     </div>
   )
 }

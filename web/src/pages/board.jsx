@@ -1,7 +1,7 @@
 // The board: lists of runs, totals, projects, comparisons, a run's page; over the store and over files of runs.
 
 import { effect, signal } from '@preact/signals'
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { ask, send } from '../shared/ask.js'
 import { Bars } from '../shared/bars.jsx'
 import { Compare } from '../shared/compare.jsx'
@@ -14,6 +14,7 @@ import { RunPage } from '../shared/run.jsx'
 import { Series } from '../shared/series.jsx'
 import { Shell, carried, show } from '../shared/shell.jsx'
 import { Table } from '../shared/table.jsx'
+import { Where } from '../shared/where.jsx'
 
 const A_PAGE = 50
 const MOST_COMPARED = 12
@@ -48,6 +49,7 @@ function wanted() {
 /**
  * The answer to a question, asked anew when its words or the runs change; the former one until then.
  * One at a time: what changes while the server still looks is asked when it has found, and then the latest alone.
+ * Words of null ask nothing.
  */
 function useAnswer(question, words) {
   const [answer, setAnswer] = useState(null)
@@ -192,12 +194,16 @@ function onDrop(read) {
 function Runs() {
   const words = wanted()
   const overview = useAnswer('overview', words)
+  // asked when the totals of these words are there: it takes longer than what is looked at first
+  const settled = useMemo(() => overview && words, [overview])
+  const places = useAnswer('places', settled)
   return (
     <>
       <h1>Runs</h1>
       <Filters />
       {overview && <Overview of={overview} />}
       <List words={words} total={overview?.totals.runs} />
+      {places?.length > 0 && <Where places={places} />}
       {overview?.totals.runs > 0 && <Equivalents of={overview.equivalents} />}
       <OpenFile />
     </>
@@ -207,7 +213,8 @@ function Runs() {
 function Filters() {
   const { words } = route.value
   const choices = useAnswer('choices', { source: source() }) ?? { projects: [], tags: [] }
-  const set = changes => go(route.value.path, { ...words, offset: '', ...changes }, { replace: true })
+  // by the address as it is then: typing comes late, and what was chosen meanwhile stays
+  const set = changes => go(route.value.path, { ...route.value.words, offset: '', ...changes }, { replace: true })
   const options = names => names.map(name => <option key={name} value={name}>{plain(name, 80)}</option>)
   return (
     <form class="fields" role="search" aria-label="Filter the runs" onSubmit={event => event.preventDefault()}>

@@ -9,6 +9,7 @@ import { Elsewhere } from '../shared/elsewhere.jsx'
 import { Equivalents } from '../shared/equivalents.jsx'
 import { COMPONENTS, Energy, Section, Tile, Tiles } from '../shared/figures.jsx'
 import { energy, mass, massRange, number, percent, volume } from '../shared/format.js'
+import { Mix } from '../shared/mix.jsx'
 import { go, route } from '../shared/route.js'
 import { Shell, carried, show } from '../shared/shell.jsx'
 
@@ -144,6 +145,8 @@ function Device({ n, of, wrong, removable }) {
   )
 }
 
+const BASES = { measured: 'at most, measured', estimate: 'estimated: none is published' }
+
 /** What the tables have of a device. */
 function about(kind, row) {
   if (kind === 'instance') {
@@ -151,7 +154,7 @@ function about(kind, row) {
     return `${size}${row.boards_are ? `, ${row.boards_are}` : ''}`
   }
   return [
-    `${row.tdp_w} W rated`, row.cores && `${row.cores} cores`, row.memory_gb && `${row.memory_gb} GB`,
+    `${row.tdp_w} W ${BASES[row.basis] ?? 'rated'}`, row.cores && `${row.cores} cores`, row.memory_gb && `${row.memory_gb} GB`,
     row.tflops && `${row.tflops} TFLOPS (${kind === 'tpu' ? 'BF16' : 'FP32'})`, row.year && `of ${row.year}`,
   ].filter(Boolean).join(', ')
 }
@@ -220,6 +223,7 @@ function Place({ wrong }) {
         {name}: {number(g_per_kwh)} g CO2e/kWh, {year ?? 'year not known'}.
         {carbon_free != null && ` The provider says that ${percent(carbon_free)} of this region’s electricity is carbon-free by the hour.`}
       </p>
+      <Mix of={calculator.mixOf(table, chosen())} />
     </>
   )
 }
@@ -280,7 +284,10 @@ function More({ of }) {
         <div class="pair">
           <Text name="LaTeX" text={of.latex} />
           <Text name="BibTeX" text={of.bibtex} />
-          <Text name="The same on the command line, kept among your runs" text={calculator.command(of)} />
+          <Text
+            name="Save as a run" text={calculator.command(of)}
+            note="A page cannot write to your disk, and the board changes nothing. Run this command in a terminal: it keeps the estimate among your runs, where the board, the reports and comparisons have it like a measured one."
+          />
           <Text name="A link that carries all of this" text={location.href} />
         </div>
       </Section>
@@ -288,10 +295,11 @@ function More({ of }) {
   )
 }
 
-function Text({ name, text }) {
+function Text({ name, text, note }) {
   return (
     <div>
       <h3>{name}</h3>
+      {note && <p class="note">{note}</p>}
       <div class="text wrapped"><pre tabIndex={0} aria-label={name}>{text}</pre><Copy text={text} label="Copy" /></div>
     </div>
   )

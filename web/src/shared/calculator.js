@@ -109,6 +109,16 @@ export function elsewhere(table, { energy_j, time_error, pue }) {
   }))
 }
 
+/** What electricity is made of in a place's country, or the world where there is no place; null where it is not known. */
+export function mixOf(table, place) {
+  const { fuels, sources, license, of } = table.mixes
+  const code = place.country ?? 'world'
+  if (!of[code]) return null
+  const [year, source, ...shares] = of[code]
+  const { name } = table.places.find(each => each.code === place.country) ?? table.world
+  return { name, year, license, source: sources[source], shares: fuels.map(([fuel, label], n) => ({ fuel, label, share: shares[n] })) }
+}
+
 export function equivalents(table, { value, low, high }) {
   return table.equivalents.map(row => {
     const grams = Number(row.grams_co2e)

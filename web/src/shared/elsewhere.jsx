@@ -12,7 +12,6 @@ const SHOWN = 8
 /** places: what `elsewhere` of reports/_page.py gives; here: the figure of where it ran. */
 export function Elsewhere({ places, here, note }) {
   const [kind, setKind] = useState('countries')
-  const [chosen, choose] = useState(null)
   const countries = places.filter(place => !place.is_cloud)
   const clouds = places.filter(place => place.is_cloud)
   const shown = kind === 'countries' ? countries : clouds.filter(place => kind === 'clouds' || place.code.startsWith(`${kind}/`))
@@ -21,10 +20,9 @@ export function Elsewhere({ places, here, note }) {
     <Section id="elsewhere" title="The same work elsewhere" note={note ?? 'The same energy at each place’s mean of a year, with the same overhead of the data centre.'}>
       <WorldMap
         label="Emissions of the same work by country; the table below has the figures"
-        values={Object.fromEntries(countries.map(place => [place.code, place.emissions_g.value]))}
-        text={told(countries)} chosen={chosen} onChoose={choose}
+        of={countries.map(place => ({ code: place.code, name: place.name, value: place.emissions_g.value }))}
+        text={told(countries)}
       />
-      {chosen && <p class="message good" aria-live="polite">{told(countries)(chosen)}</p>}
       <div class="tabs" role="group" aria-label="Kind of place">
         {['countries', 'clouds', ...providers].map(name => (
           <button key={name} type="button" aria-pressed={kind === name} onClick={() => setKind(name)}>

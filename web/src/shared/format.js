@@ -5,6 +5,7 @@ const MASS = [['µg', 1e-6], ['mg', 1e-3], ['g', 1], ['kg', 1e3], ['t', 1e6], ['
 const POWER = [['mW', 1e-3], ['W', 1], ['kW', 1e3], ['MW', 1e6]]
 const SHORT = [['µs', 1e-6], ['ms', 1e-3], ['s', 1]]
 const VOLUME = [['ml', 1e-3], ['l', 1], ['m³', 1e3]]
+const DAY_S = 86400
 const LEAST = 0.001 // of the smallest unit; what is less is shown to be less, and not to be nothing
 
 export const UNKNOWN = 'unknown'
@@ -65,6 +66,22 @@ export function when(unix_s) {
   return `${day} ${two(at.getHours())}:${two(at.getMinutes())}`
 }
 
+/** The same to the second. */
+export const whenExactly = unix_s => `${when(unix_s)}${seconds(unix_s)}`
+
+/** Times of an axis that is seen from an instant on: as much of each as their steps need, and the date where it is another one. */
+export function instants(times_s, step_s, from_s = -Infinity) {
+  let former
+  return times_s.map(at => {
+    const [day, time] = when(at).split(' ')
+    if (step_s >= 28 * DAY_S) return day.slice(0, 7)
+    if (step_s >= DAY_S) return day
+    const date = day === former ? '' : `\n${day}`
+    if (at >= from_s) former = day
+    return `${time}${step_s >= 60 ? '' : seconds(at)}${date}`
+  })
+}
+
 /** A unit and its size for an axis or a column, as the largest value wants it. */
 export function unitOf(kind, value) {
   return fitting(value, { energy: ENERGY, mass: MASS, power: POWER }[kind], 3)
@@ -85,6 +102,7 @@ function scaled(value, scale, digits = 3) {
   return `${atLeast(value / size, digits)} ${unit}`
 }
 
+const seconds = unix_s => `:${String(Math.floor(unix_s % 60)).padStart(2, '0')}`
 const atLeast = (value, digits) => (value > 0 && value < LEAST ? `<${LEAST}` : number(value, digits))
 const before = value => Number(Math.abs(value).toExponential(6).split('e')[1]) + 1
 

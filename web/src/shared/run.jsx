@@ -7,6 +7,7 @@ import { Elsewhere } from './elsewhere.jsx'
 import { Equivalents } from './equivalents.jsx'
 import { COMPONENTS, Energy, Mass, Quality, Section, State, Tags, Text, Tile, Tiles } from './figures.jsx'
 import { UNKNOWN, duration, energy, energyRange, mass, number, percent, plain, sentence, when } from './format.js'
+import { Mix } from './mix.jsx'
 import { Series } from './series.jsx'
 import { Table } from './table.jsx'
 import { Timeline } from './timeline.jsx'
@@ -198,13 +199,15 @@ function Intensity({ run }) {
         caption="Prices of the energy"
         rowKey={hour => hour.name + hour.source}
         columns={[
-          { key: 'name', title: 'Place', cell: hour => <Text of={hour.name} most={120} /> },
+          { key: 'name', title: 'Place', kind: 'named', cell: hour => <Text of={hour.name} most={120} /> },
           { key: 'value', title: 'g CO2e/kWh', right: true, cell: hour => spread(hours, hour) },
           { key: 'period', title: 'Mean of', cell: hour => (hour.period === 'hour' ? 'each hour' : 'a year') },
           { key: 'source', title: 'Source', kind: 'wide', cell: hour => <Text of={hour.source} most={200} /> },
         ]}
         rows={places}
       />
+      <h3>What electricity is made of there</h3>
+      <Mix of={run.mix} />
     </Section>
   )
 }

@@ -2,7 +2,7 @@
 
 import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
-import { energy, mass, number, power, unitOf, when } from './format.js'
+import { energy, instants, mass, number, power, unitOf, whenExactly } from './format.js'
 import { theme, token } from './theme.js'
 
 const HEIGHT = 260
@@ -54,11 +54,12 @@ function described(series, unit) {
 function drawn(place, { times, series, unit, kind, onZoom, height, from_s, to_s }) {
   const faint = { stroke: token('line'), width: 1 }
   const text = UNITS[unit]
-  const axis = { stroke: token('muted'), font: `${12 * scale()}px ${token('font')}`, grid: faint, ticks: faint }
+  // uPlot reads a size of whole pixels alone
+  const axis = { stroke: token('muted'), font: `${Math.round(12 * scale())}px ${token('font')}`, grid: faint, ticks: faint }
   const bars = kind === 'bars' ? uPlot.paths.bars({ size: [0.8, 60], align: 1 }) : undefined
   // a band is two lines that are not drawn, with the colour between them
   const bands = []
-  const lines = [{ label: 'At', value: (_, at) => (at == null ? '–' : `${when(at)}${instant(at, 1).slice(5)}`) }]
+  const lines = [{ label: 'At', value: (_, at) => (at == null ? '–' : whenExactly(at)) }]
   const columns = [times]
   for (const each of series) {
     const colour = token(each.colour)
@@ -76,6 +77,7 @@ function drawn(place, { times, series, unit, kind, onZoom, height, from_s, to_s 
   return new uPlot({
     width: place.clientWidth,
     height: height * scale(),
+    padding: [null, 36 * scale(), null, null], // half of a date beyond the last tick
     series: lines,
     bands,
     scales: {
@@ -83,7 +85,7 @@ function drawn(place, { times, series, unit, kind, onZoom, height, from_s, to_s 
       y: { range: (_, least, most) => [Math.min(0, least), most > 0 ? most * 1.08 : 1] },
     },
     axes: [
-      { ...axis, values: (_, seconds, __, ___, step_s) => seconds.map(at => instant(at, step_s)), space: 70 * scale(), size: 40 * scale() },
+      { ...axis, values: (chart, times_s, _, __, step_s) => instants(times_s, step_s, chart.scales.x.min), space: 76 * scale(), size: 46 * scale(), lineGap: 1.3 },
       { ...axis, ...inUnit(unit, columns.slice(1)), size: 76 * scale() },
     ],
     cursor: { drag: { x: !!onZoom, y: false, setScale: false }, bind: { dblclick: () => () => onZoom?.(null, null) } },
@@ -99,14 +101,6 @@ function inUnit(unit, values) {
   const [name, size] = unitOf(unit, values.reduce((most, column) => column.reduce((a, b) => Math.max(a, b ?? 0), most), 0))
   const steps = [-3, -2, -1, 0, 1, 2, 3].flatMap(power => [1, 2, 5].map(step => step * 10 ** power * size))
   return { incrs: steps, values: (_, ticks) => ticks.map(tick => `${Number((tick / size).toPrecision(6))} ${name}`) }
-}
-
-/** A time of an axis, as much of it as its steps need. */
-function instant(at_s, step_s) {
-  const [day, time] = when(at_s).split(' ')
-  if (step_s >= 86400) return step_s >= 28 * 86400 ? day.slice(0, 7) : day.slice(5)
-  if (step_s >= 60) return time === '00:00' ? day.slice(5) : time
-  return `${time}:${String(Math.floor(at_s % 60)).padStart(2, '0')}`
 }
 
 /** How large the page's type is: charts grow with it. */

@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks'
 
 /**
  * columns: [{key, title, cell(row), sort(row)?, right?, kind?}]; without `sort` a column stays as it is.
- * kind: wide, tight (on one line) or clipped (one line, cut). order and onOrder: {key, down}, where somebody else sorts; else `first` is the order to begin with.
+ * kind: wide, named (a name or two), tight (on one line) or clipped (one line, cut). order and onOrder: {key, down}, where somebody else sorts; else `first` is the order to begin with.
  */
 export function Table({ caption, columns, rows, order, onOrder, first, rowKey = row => row.id, empty = 'Nothing here.' }) {
   const [own, setOwn] = useState(first)
