@@ -281,7 +281,10 @@ def _add_lists(db: sqlite3.Connection) -> None:
 
 
 def _mend(db: sqlite3.Connection) -> None:
-    """What versions 1 and 2 had otherwise: fewer columns of entries at first, and 0 J where nothing is known."""
+    """What versions 1 and 2 had otherwise: fewer columns, and 0 J where nothing is known."""
+    db.execute("DROP INDEX IF EXISTS runs_listed")
+    db.execute("ALTER TABLE runs ADD COLUMN country TEXT")
+    db.execute("UPDATE runs SET country = json_extract(place, '$.country') WHERE json_valid(place)")
     columns = [row[1] for row in db.execute("PRAGMA table_info(entries)")]
     if columns and columns[-1] != "others_reserved_s":
         db.execute("ALTER TABLE entries RENAME TO former_entries")

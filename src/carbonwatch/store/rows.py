@@ -70,10 +70,11 @@ def of_run(run: Run) -> dict[str, Any]:
     }
 
 
-def of_list(run: Run) -> dict[str, str]:
-    """What a run is found by in lists: its tags as JSON, and the words that a search looks through."""
+def of_list(run: Run) -> dict[str, str | None]:
+    """What a run is found by in lists: its country, its tags as JSON, and the words that a search looks through."""
     words = (run.project, str(run.facts.get("command") or ""), *run.tags, str(run.facts.get("host") or ""), run.id)
     return {
+        "country": run.place.country,
         "tags": tags_text(run.tags),
         "words": " ".join(word[:_LONGEST_WORD] for word in words).lower(),
     }

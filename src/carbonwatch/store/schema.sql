@@ -9,10 +9,10 @@ CREATE TABLE IF NOT EXISTS runs (
   overhead_s REAL NOT NULL, pue REAL NOT NULL, wue_l_per_kwh REAL NOT NULL,
   host TEXT NOT NULL, boot_id TEXT NOT NULL, pid INTEGER NOT NULL, pid_started TEXT NOT NULL,
   energy_j REAL, emissions_g REAL, measured REAL,
-  tags TEXT NOT NULL DEFAULT '[]', words TEXT NOT NULL DEFAULT ''
+  country TEXT, tags TEXT NOT NULL DEFAULT '[]', words TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS runs_listed ON runs (
-  started_ns, project, state, duration_s, energy_j, emissions_g, measured, tags, words
+  started_ns, project, state, duration_s, energy_j, emissions_g, measured, country, tags, words
 );
 CREATE INDEX IF NOT EXISTS runs_by_project ON runs (project, started_ns);
 CREATE INDEX IF NOT EXISTS runs_by_state ON runs (state);
