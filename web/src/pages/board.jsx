@@ -1,7 +1,7 @@
 // The board: lists of runs, totals, projects, comparisons, a run's page; over the store and over files of runs.
 
 import { effect, signal } from '@preact/signals'
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { ask, send } from '../shared/ask.js'
 import { Bars } from '../shared/bars.jsx'
 import { Compare } from '../shared/compare.jsx'
@@ -20,6 +20,7 @@ const A_PAGE = 50
 const MOST_COMPARED = 12
 const MOST_BARS = 20
 const LOOK_EVERY_MS = 2000
+const PAUSE_MS = 300
 const FILTERS = ['text', 'project', 'tag', 'state', 'from', 'to']
 const STATES = ['running', 'finished', 'failed', 'killed']
 
@@ -194,8 +195,12 @@ function onDrop(read) {
 function Runs() {
   const words = wanted()
   const overview = useAnswer('overview', words)
-  // asked when the totals of these words are there: it takes longer than what is looked at first
-  const settled = useMemo(() => overview && words, [overview])
+  // asked when the totals of these words are there and nobody types on: it takes longer than what is looked at first
+  const [settled, settle] = useState(null)
+  useEffect(() => {
+    const later = overview && setTimeout(() => settle(words), PAUSE_MS)
+    return () => clearTimeout(later)
+  }, [overview])
   const places = useAnswer('places', settled)
   return (
     <>
