@@ -16,7 +16,10 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--budget-g", type=float, default=5.0, help="grams of CO2e, then training stops")
     args = parser.parse_args()
-    os.environ.setdefault("KERAS_BACKEND", next(name for name in ("tensorflow", "jax", "torch") if find_spec(name)))
+    backend = next((name for name in ("tensorflow", "jax", "torch") if find_spec(name)), None)
+    if backend is None or find_spec("keras") is None:
+        raise SystemExit('Keras or its backend is not installed. pip install "carbonwatch[keras,sklearn]" jax')
+    os.environ.setdefault("KERAS_BACKEND", backend)
     import keras
     from sklearn.datasets import load_digits
 

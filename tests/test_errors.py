@@ -1,5 +1,6 @@
 import copy
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from carbonwatch.errors import (
     SettingsError,
     StoreError,
     Unavailable,
+    cause,
 )
 
 ALL = (SettingsError, Unavailable, SensorUnavailable, GridUnavailable, HardwareMismatch, StoreError)
@@ -47,3 +49,11 @@ def test_an_error_comes_whole_out_of_another_process(again: object) -> None:
     error = again(GridUnavailable("No figure for XX.", "Give g_per_kwh."))
 
     assert (type(error), error.reason, error.remedy) == (GridUnavailable, "No figure for XX.", "Give g_per_kwh.")
+
+
+def test_another_s_error_is_told_without_the_path_that_ours_names(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file") as caught:
+        (tmp_path / "none").read_text()
+
+    assert cause(caught.value) == "No such file or directory"
+    assert cause(ValueError("odd")) == "odd"

@@ -131,5 +131,36 @@ def test_other_cards_stop_it(wanted: dict[str, Any], cards: FakeNvml) -> None:
         require(ENVIRON, **wanted)
 
 
+# AMD's, as the kernel shows them
+
+
+def boards(machine: dict[str, Any], *names: str, memory_gb: int | None = 64) -> None:
+    for number, name in enumerate(names):
+        device = Path(machine["path_sysfs"], "bus", "pci", "drivers", "amdgpu", f"0000:{number:02x}:00.0")
+        device.mkdir(parents=True)
+        (device / "product_name").write_text(f"{name}\n")
+        if memory_gb is not None:
+            (device / "mem_info_vram_total").write_text(f"{memory_gb << 30}\n")
+
+
+def test_every_board_of_amd_has_to_be_the_one(machine: dict[str, Any]) -> None:
+    boards(machine, "AMD Instinct MI250X", "AMD Instinct MI250X")
+    version = Path(machine["path_sysfs"], "module", "amdgpu", "version")
+    version.parent.mkdir(parents=True)
+    version.write_text("6.8.5\n")
+
+    require({}, gpu="MI250", gpu_count=2, gpu_memory_gb=64, gpu_driver="6.8", **machine)
+    require({"ROCR_VISIBLE_DEVICES": "1"}, gpu_count=1, **machine)
+    with pytest.raises(HardwareMismatch, match="gpu: A100 is asked for, and here is AMD Instinct MI250X, AMD"):
+        require({}, gpu="A100", **machine)
+
+
+def test_memory_that_a_driver_of_amd_does_not_tell_is_no_match(machine: dict[str, Any]) -> None:
+    boards(machine, "AMD Instinct MI250X", memory_gb=None)
+
+    with pytest.raises(HardwareMismatch, match="gpu_memory_gb: 64 is asked for; it can't be told: the driver of AMD"):
+        require({}, gpu_memory_gb=64, **machine)
+
+
 def test_it_is_one_of_the_public_names() -> None:
     assert carbonwatch.require is require

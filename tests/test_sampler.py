@@ -20,6 +20,7 @@ from carbonwatch.sampler import Sampler, cut, open_sampler, outermost
 from carbonwatch.sensors import _SIGNS, is_absent
 from carbonwatch.settings import Settings
 from carbonwatch.testing import Clock, FakeActivity, FakeMeter, fake_sampler
+from tests import missing
 
 SECOND = 10**9
 
@@ -785,11 +786,11 @@ def in_child(check: object) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_child_starts_with_a_sampler_of_its_own_while_another_thread_holds_the_parent_s(
     models: Settings,
 ) -> None:
+    missing.unless(hasattr(os, "fork"), "a system that forks")
     parent_s = sampler.share(models)
     parent_s.subscribe(lambda _: None, 100)
     held, done = threading.Event(), threading.Event()
@@ -836,3 +837,23 @@ def test_what_activities_note_is_together_and_one_that_can_t_tell_stops_nothing(
     together = {"a": 1, "b": 2, "gpu_others": {"x": 1, "y": 2}}
     assert Sampler([], [first, Broken(), second], thread=False).facts == together
     assert "Broken failed" in caplog.text
+
+
+class Noting(FakeMeter):
+    """A meter that has something to note."""
+
+    def __init__(self, note: object) -> None:
+        super().__init__("gpu", id=f"a:{note}")
+        self._note = note
+
+    @property
+    def facts(self) -> dict[str, object]:
+        if self._note == "fails":
+            raise RuntimeError
+        return {"gpu_state": {self._note: 1}, "gpu_driver": self._note}
+
+
+def test_what_meters_note_is_joined_by_board_and_one_that_fails_leaves_the_others() -> None:
+    sampler = Sampler([Noting("x"), Noting("fails"), Noting("y")], [], thread=False)
+
+    assert sampler.facts == {"gpu_state": {"x": 1, "y": 1}, "gpu_driver": "y"}

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from carbonwatch import settings
 from carbonwatch.errors import SettingsError
 from carbonwatch.settings import Settings, resolve
+from tests import missing
 
 ROOT = Path(__file__).parent.parent
 
@@ -157,8 +158,8 @@ def test_a_tool_table_without_ours_says_nothing(project: Path, tmp_path: Path) -
     assert resolve(environ=user(tmp_path)) == Settings()
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="needs a file that opens and does not read")
 def test_a_file_that_can_t_be_read_is_an_error(project: Path, tmp_path: Path) -> None:
+    missing.unless(os.path.exists("/proc/self/mem"), "a file that opens and can't be read: /proc/self/mem")
     environ = user(tmp_path)
     (tmp_path / "config" / "carbonwatch" / "config.toml").unlink()
     (tmp_path / "config" / "carbonwatch" / "config.toml").symlink_to("/proc/self/mem")

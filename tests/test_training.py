@@ -18,9 +18,9 @@ SETTINGS = Settings(project="digits", store="none", g_per_kwh=360.0)
 class Bench:
     """A machine of 100 W that a program has for itself, and its clock: 36 kJ and 3.6 g in six minutes."""
 
-    def __init__(self, *, meters: tuple[FakeMeter, ...] = (FakeMeter(power_w=100),)) -> None:
+    def __init__(self, *, meters: tuple[FakeMeter, ...] = (FakeMeter(power_w=100),), own: float = 1.0) -> None:
         self.clock = Clock(1)
-        sampler = fake_sampler(meters, self.clock, FakeActivity(own=1.0, busy=1.0))
+        sampler = fake_sampler(meters, self.clock, FakeActivity(own=own, busy=1.0))
         self.measurement = Measurement(Tracker(SETTINGS, meters=sampler, wall_ns=lambda: 1_000))
 
     def training(self, **options: Any) -> Training:
@@ -89,6 +89,23 @@ def test_the_forecast_tells_energy_emissions_and_the_end_with_intervals() -> Non
     assert "is predicted to use 100 Wh" in str(forecast)
 
 
+def test_beside_busy_programs_the_forecast_is_wider() -> None:
+    widths = []
+    for own in (1.0, 0.2):
+        bench = Bench(own=own)
+        training = bench.training(epochs=10)
+        training.start()
+        for _ in range(3):
+            bench.clock.advance(360)
+            training.end_epoch()
+        forecast = training.forecast
+        assert forecast is not None
+        widths.append(forecast.energy_j.high / forecast.energy_j.low)
+
+    alone, beside = widths
+    assert beside > 1.5 * alone
+
+
 def test_without_a_number_of_epochs_or_an_epoch_there_is_no_forecast() -> None:
     bench = Bench()
     unknown, fresh = bench.training(), bench.training(epochs=3)
@@ -116,6 +133,43 @@ def test_a_spent_budget_stops_the_loop_at_the_end_of_its_epoch(
     (record,) = caplog.records
     assert "the budget of" in record.getMessage()
     assert record.getMessage().endswith("is spent, training stops")
+
+
+def test_the_budget_of_several_ranks_is_that_of_all_and_they_stop_together(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    # itself and two others like it
+    with bench.training(epochs=10, budget_g=40.0, sum_over_ranks=lambda mine: 3 * mine) as training:
+        for _ in training:
+            bench.clock.advance(360)
+
+    assert len(training.done) == 4  # 4 · 3 · 3.6 g
+    foreseen, spent = (record.getMessage() for record in caplog.records)
+    assert foreseen.endswith(": more than the budget of 40.0 g CO2e")  # though this one's 36 g are not
+    assert spent == "43 g CO2e, 120 Wh of digits used: the budget of 40.0 g CO2e is spent, training stops"
+
+
+def test_a_rank_stops_when_another_one_has_to_and_not_within_an_epoch() -> None:
+    bench = Bench()
+    training = bench.training(epochs=10, budget_g=1.0, on_budget="warn", sum_over_ranks=lambda mine: mine + 1)
+    training.start()
+    bench.clock.advance(360)
+
+    assert not training.step()
+    training.end_epoch()
+    assert training.step()
+
+
+def test_ranks_that_cannot_be_summed_end_the_budget_and_not_the_training(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(_: float) -> float:
+        raise ConnectionError("a rank is gone")
+
+    bench = Bench()
+    with bench.training(epochs=5, budget_g=1.0, sum_over_ranks=broken) as training:
+        for _ in training:
+            bench.clock.advance(360)
+
+    assert len(training.done) == 5
+    assert "the budget is not looked at any more" in caplog.records[0].getMessage()
 
 
 def test_a_budget_that_warns_lets_the_training_go_on_and_a_forecast_beyond_it_is_told_once(

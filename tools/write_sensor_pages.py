@@ -21,6 +21,8 @@ PAGES = ROOT / "docs" / "reference" / "sensors"
 MADE = "<!-- Made from the sensor's docstring by tools/write_sensor_pages.py. -->"
 BY_HAND = "<!-- From here on by hand. -->"
 
+_WHO = ", and out of the group whom `--fix` has put there"
+
 INDEX = """\
 <!-- Made by tools/write_sensor_pages.py. -->
 # Sensors
@@ -57,14 +59,14 @@ def _told(name: str) -> tuple[str, str]:
 
 def _lasting(fix: Fix) -> str:
     commands = "\n".join(f"    {line.strip()}" for line in fix.shell().splitlines())
-    undo = "\n".join(f"    sudo {line}" for line in (f"rm -f {fix.path}", *fix.undo))
+    undo = "\n".join(f"    {line}" for line in fix.shell_undo(['"$USER"'] if fix.group else []))
     then = fix.then.removeprefix("and ").capitalize()
     parts = (
         f"## The lasting change `{fix.name}`",
         f"{fix.purpose}; `carbonwatch doctor --fix` shows it, asks, and does it:",
         commands,
         f"{then} {fix.exposes}".strip(),
-        "`carbonwatch doctor --undo` takes it back:",
+        f"`carbonwatch doctor --undo` takes it back{_WHO if fix.group else ''}:",
         undo,
     )
     return "\n\n".join(parts)

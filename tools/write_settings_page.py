@@ -30,6 +30,7 @@ exporters = ["emissions_csv", "json"]
 
 A name that does not exist and a value that makes no sense are errors before the run. Lists are written with commas in
 the environment and on the command line: `CARBONWATCH_GPUS=0,1`. `carbonwatch doctor` shows where each value came from.
+On the command line [those of CodeCarbon](../how-to/switch-from-codecarbon.md#their-command-line) come last.
 
 | setting | type | default | what it is for |
 |---|---|---|---|

@@ -19,7 +19,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
 from carbonwatch import pages
-from carbonwatch.errors import CarbonwatchError
+from carbonwatch.errors import CarbonwatchError, cause
 from carbonwatch.model import Run, Trace
 from carbonwatch.reports import _page
 from carbonwatch.reports import csv as csv_report
@@ -109,7 +109,9 @@ def read(path: str) -> Spec:
         with open(path, "rb") as file:
             values = tomllib.load(file)
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CarbonwatchError(f"{path} can't be read ({error}), so there is nothing to build. Mend it.") from error
+        raise CarbonwatchError(
+            f"{path} can't be read ({cause(error)}), so there is nothing to build. Mend it."
+        ) from error
     _check_names(values, _KEYS, path)
     scatter = tuple((_text(plot, "x", path), _text(plot, "y", path)) for plot in _tables(values, "scatter", path))
     return Spec(
@@ -363,7 +365,7 @@ def _from_json(path: str) -> Callable[[Run], Metrics]:
         with open(path, encoding="utf-8") as file:
             values = json.load(file)
     except (OSError, ValueError) as error:
-        raise CarbonwatchError(f"{path} can't be read ({error}), so there are no metrics. Mend it.") from error
+        raise CarbonwatchError(f"{path} can't be read ({cause(error)}), so there are no metrics. Mend it.") from error
     if not isinstance(values, dict):
         raise CarbonwatchError(f'{path} is no object of runs. Write {{"019abc": {{"accuracy": 0.93}}}}, by ids.')
 

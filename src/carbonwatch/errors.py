@@ -51,3 +51,8 @@ class WindowError(CarbonwatchError, ValueError):
 
 class StoreError(CarbonwatchError):
     """The file of runs can't be read or written."""
+
+
+def cause(error: BaseException) -> str:
+    """What another's error says, without the path that our message names already."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from carbonwatch.errors import SettingsError
+from carbonwatch.errors import SettingsError, cause
 
 
 def read(path: str, what: str) -> dict[str, dict[str, Any]]:
@@ -21,7 +21,9 @@ def read(path: str, what: str) -> dict[str, dict[str, Any]]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise SettingsError(f"{path} can't be read ({error}), so {what} would be lost. Mend or move it.") from error
+        raise SettingsError(
+            f"{path} can't be read ({cause(error)}), so {what} would be lost. Mend or move it."
+        ) from error
     return found
 
 

@@ -1,66 +1,87 @@
 """What the whole of something will come to, from its first parts: a training from its first epochs.
 
 Pure arithmetic on a series of numbers, joules or seconds alike. The interval is about 90 % wide and holds two doubts:
-the noise from one epoch to the next, and that the rest may go at another pace than what was seen. Both begin as a
-prior, because three epochs alone say little about either, and give way to what is seen. benchmarks/prediction.py
-prints how often the interval holds the final value.
+the noise from one epoch to the next, of which neighbours resemble each other, and that the rest may go at another pace
+than what was seen. Both begin as a prior, because three epochs alone say little about either, and give way to what is
+seen; where other programs share the machine, the pace is theirs too, and the doubt about it grows. Ends are as far
+from the value as factors: twice as much is as likely as half. benchmarks/prediction.py prints how often the interval
+holds the final value.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from carbonwatch.model import Figure
 
 # relative standard deviations believed before anything is seen, and how many epochs that belief weighs
-_NOISE, _NOISE_WEIGHT = 0.1, 3.0
-_DRIFT, _DRIFT_WEIGHT = 0.14, 4.0
-_FIRST_ALONE = 0.4  # of the rest's mean, where only the first epoch, which warms up, is known
+_NOISE, _NOISE_WEIGHT = 0.1, 4.0
+_DRIFT, _DRIFT_WEIGHT = 0.14, 8.0
+_LIKENESS, _LIKENESS_WEIGHT = 0.3, 4.0  # correlation of an epoch's noise with that of the one before
+_MOST_LIKENESS = 0.95
+_CROWDED = 0.45  # drift where others keep all of the machine busy
+_FIRST_ALONE = 0.5  # by which the rest may be cheaper, where only the first epoch, which warms up, is known
 _WINDOW = 8  # the pace is that of the latest epochs: so many, or half of them if those are more
-# Student's t, 95 % point, for 3, 4, … degrees of freedom
-_T95 = (2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812)
-_T95_BEYOND = 1.80
 
 
-def whole(parts: Sequence[float], count: int) -> Figure:
-    """The sum of `count` parts of which the first are known, with an interval. Raises ValueError without any part."""
+def whole(parts: Sequence[float], count: int, load: float = 0.0) -> Figure:
+    """The sum of `count` parts of which the first are known, with an interval. Raises ValueError without any part.
+
+    `load`: the share of the machine that others kept busy meanwhile.
+    """
     if not parts:
         raise ValueError("nothing is known yet, so nothing can be predicted: it takes one part at least")
     spent, left = math.fsum(parts), max(0, count - len(parts))
     seen = parts[1:] if len(parts) > 1 else parts  # the first one warms up: it is spent, and says little of the others
     seen = seen[-max(_WINDOW, len(seen) // 2) :]
+    seen = seen if any(seen) else parts  # too short for the meter, but for the first
     pace = math.fsum(seen) / len(seen)
-    value = spent + left * pace
-    if left == 0 or pace <= 0:
-        return Figure(value, value, value)
-    doubt = left * pace * _relative_error(parts, seen, pace, left)
-    return Figure(value, max(spent, value - doubt), value + doubt)
+    rest = left * pace
+    if rest <= 0:
+        return Figure(spent, spent, spent)
+    error, quantile = _log_error([part / pace - 1 for part in seen], left, load)
+    down = math.hypot(error, _FIRST_ALONE) if len(parts) == 1 else error
+    return Figure(spent + rest, spent + rest * math.exp(-quantile * down), spent + rest * math.exp(quantile * error))
 
 
-def _relative_error(parts: Sequence[float], seen: Sequence[float], pace: float, left: int) -> float:
-    """Half the interval of what is left, relative to it."""
-    number = len(seen)
-    noise = _noise(seen, pace) * math.sqrt(1 / left + 1 / number)
-    drift = _drift(seen, pace) * left / (left + number)
-    first = _FIRST_ALONE if len(parts) == 1 else 0.0
-    return _t95(number - 1) * math.hypot(noise, drift, first)
+def _log_error(off: Sequence[float], left: int, load: float) -> tuple[float, float]:
+    """Relative standard error of the mean of what is left, and of how many of them 90 % lie within.
+
+    `off`: by how much each part that was seen is off their mean.
+    """
+    squares = math.fsum(each**2 for each in off)
+    likeness = _likeness(off, squares)
+    seen = _independent(len(off), likeness)
+    freedom = _NOISE_WEIGHT + len(off) * (1 - 1 / seen)
+    variance = (_NOISE_WEIGHT * _NOISE**2 + squares) / freedom
+    noise = math.sqrt(variance * (1 / seen + 1 / _independent(left, likeness)))
+    return math.hypot(noise, _drift(off, load)), _t95(freedom)
 
 
-def _noise(seen: Sequence[float], pace: float) -> float:
-    """Relative standard deviation of one part."""
-    squares = math.fsum((part / pace - 1) ** 2 for part in seen)
-    return math.sqrt((_NOISE_WEIGHT * _NOISE**2 + squares) / (_NOISE_WEIGHT + len(seen) - 1))
+def _likeness(off: Sequence[float], squares: float) -> float:
+    """Correlation of a part with the one before."""
+    products = math.fsum(one * other for one, other in pairwise(off))
+    believed = _LIKENESS_WEIGHT * _NOISE**2
+    # a mean taken from the same parts makes them look less alike than they are
+    found = (believed * _LIKENESS + products + squares / len(off)) / (believed + squares)
+    return min(_MOST_LIKENESS, max(0.0, found))
 
 
-def _drift(seen: Sequence[float], pace: float) -> float:
+def _independent(number: int, likeness: float) -> float:
+    """As how many independent parts so many count that resemble each other."""
+    return 1 + (number - 1) * (1 - likeness) / (1 + likeness)
+
+
+def _drift(off: Sequence[float], load: float) -> float:
     """Relative standard deviation of the mean of what comes from the mean of what was seen."""
-    half = len(seen) // 2
-    moved = (math.fsum(seen[-half:]) - math.fsum(seen[:half])) / half / pace if half else 0.0
-    weight = len(seen)
-    return math.sqrt((_DRIFT_WEIGHT * _DRIFT**2 + weight * moved**2) / (_DRIFT_WEIGHT + weight))
+    half = len(off) // 2
+    moved = (math.fsum(off[-half:]) - math.fsum(off[:half])) / half if half else 0.0
+    believed = _DRIFT**2 + (_CROWDED * load) ** 2
+    return math.sqrt((_DRIFT_WEIGHT * believed + len(off) * moved**2) / (_DRIFT_WEIGHT + len(off)))
 
 
-def _t95(more: int) -> float:
-    """Student's t for the prior's three degrees of freedom and those of what was seen."""
-    return _T95[more] if more < len(_T95) else _T95_BEYOND
+def _t95(freedom: float) -> float:
+    """Student's t, 95 % point, by its expansion in 1/freedom (Fisher): within 1 % from 4 on."""
+    return 1.645 + 1.524 / freedom + 1.42 / freedom**2

@@ -11,10 +11,12 @@ from typing import Any, TypedDict, Unpack
 
 from carbonwatch import environment, hardware, nvidia
 from carbonwatch.errors import HardwareMismatch, SettingsError, Unavailable
+from carbonwatch.sensors import amdsmi
 from carbonwatch.settings import Settings, resolve
 
 Environ = Mapping[str, str]
 
+_BYTES_PER_GB = 1 << 30
 _RAM_SLACK = 0.06  # of the size on the label: firmware, graphics and crash kernels keep some
 
 
@@ -93,8 +95,8 @@ def _all_about(found: list[float], wanted: float) -> bool:
     return bool(found) and all(_about(each, wanted) for each in found)
 
 
-def _of_gpus(ask: Callable[[nvidia.Nvml, nvidia.Board], Any]) -> Callable[[Settings, Environ], list[Any]]:
-    """What every GPU that the program can see says; an empty list where there is none."""
+def _of_nvidia(ask: Callable[[nvidia.Nvml, nvidia.Board], Any]) -> Callable[[Settings, Environ], list[Any]]:
+    """What every GPU of NVIDIA that the program can see says; an empty list where there is none."""
 
     def look(chosen: Settings, environ: Environ) -> list[Any]:
         try:
@@ -109,6 +111,32 @@ def _of_gpus(ask: Callable[[nvidia.Nvml, nvidia.Board], Any]) -> Callable[[Setti
             nvml.close()
 
     return look
+
+
+def _of_amd(chosen: Settings, environ: Environ) -> list[amdsmi.Board]:
+    """GPUs of AMD that the program can see."""
+    return amdsmi.choose(amdsmi.every_board(chosen.path_sysfs), environ)[0]
+
+
+def _gpu_names(chosen: Settings, environ: Environ) -> list[str]:
+    names: list[str] = _of_nvidia(lambda _, board: board.name)(chosen, environ)
+    return [*names, *(board.name for board in _of_amd(chosen, environ))]
+
+
+def _gpu_memories_gb(chosen: Settings, environ: Environ) -> list[float]:
+    sizes_gb: list[float] = _of_nvidia(lambda nvml, board: nvml.memory_gb(board.uuid))(chosen, environ)
+    for board in _of_amd(chosen, environ):
+        if board.memory_bytes is None:
+            raise Unavailable(f"the driver of {board.name} does not say.")
+        sizes_gb.append(round(board.memory_bytes / _BYTES_PER_GB, 2))
+    return sizes_gb
+
+
+def _gpu_drivers(chosen: Settings, environ: Environ) -> list[str]:
+    """AMD's tells its version where it was installed beside the kernel; the kernel's own has none."""
+    versions: list[str] = _of_nvidia(lambda nvml, _: nvml.drivers().get("gpu_driver", "?"))(chosen, environ)
+    mine = _text(chosen.path_sysfs, "module/amdgpu/version") or "?"
+    return [*versions, *(mine for _ in _of_amd(chosen, environ))]
 
 
 def _cpu_name(chosen: Settings, _: Environ) -> str | None:
@@ -127,12 +155,7 @@ def _threads(_: Settings, __: Environ) -> int | None:
 
 
 def _governor(chosen: Settings, _: Environ) -> str | None:
-    path = os.path.join(chosen.path_sysfs, "devices/system/cpu/cpu0/cpufreq/scaling_governor")
-    try:
-        with open(path, encoding="ascii") as file:
-            return file.read().strip()
-    except OSError:
-        return None
+    return _text(chosen.path_sysfs, "devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
 
 def _virtualisation(chosen: Settings, _: Environ) -> str | None:
@@ -145,11 +168,11 @@ def _virtualisation(chosen: Settings, _: Environ) -> str | None:
 
 # what can be asked for: how to look, and when what is found fits
 _LOOKS: Mapping[str, tuple[Callable[[Settings, Environ], Any], Callable[[Any, Any], bool]]] = {
-    "gpu": (_of_gpus(lambda _, board: board.name), _all_have),
-    "gpu_count": (lambda chosen, environ: len(_of_gpus(lambda _, board: board.name)(chosen, environ)), _is),
-    "gpu_memory_gb": (_of_gpus(lambda nvml, board: nvml.memory_gb(board.uuid)), _all_about),
+    "gpu": (_gpu_names, _all_have),
+    "gpu_count": (lambda chosen, environ: len(_gpu_names(chosen, environ)), _is),
+    "gpu_memory_gb": (_gpu_memories_gb, _all_about),
     "gpu_driver": (
-        _of_gpus(lambda nvml, _: nvml.drivers().get("gpu_driver", "?")),
+        _gpu_drivers,
         lambda found, wanted: bool(found) and all(version.startswith(wanted) for version in found),
     ),
     "cpu": (_cpu_name, _has),
@@ -160,6 +183,14 @@ _LOOKS: Mapping[str, tuple[Callable[[Settings, Environ], Any], Callable[[Any, An
     "virtualisation": (_virtualisation, _is),
     "container": (lambda chosen, environ: environment.container(chosen.path_procfs, environ), _is),
 }
+
+
+def _text(*parts: str) -> str | None:
+    try:
+        with open(os.path.join(*parts), encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return None
 
 
 def _rounded(value: float | None) -> float | None:

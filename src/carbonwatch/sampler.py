@@ -154,15 +154,16 @@ class Sampler:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What a run is to note of how work is counted."""
+        """What a run is to note of what is metered, and of how work is counted."""
         found: dict[str, Any] = {}
         with self._lock:
-            for activity in self.activities:
+            readers: tuple[Meter | Activity, ...] = (*self.meters, *self.activities)
+            for reader in readers:
                 try:
-                    _merge(found, activity.facts)
-                # border: an activity may be foreign code, and must not stop the program that is measured
+                    _merge(found, getattr(reader, "facts", {}))
+                # border: a reader may be foreign code, and must not stop the program that is measured
                 except Exception as error:
-                    self._warn_once(activity, error)
+                    self._warn_once(reader, error)
         return found
 
     def settle(self) -> None:

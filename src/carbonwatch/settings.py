@@ -10,12 +10,12 @@ user's config directory. A table `hardware` in it holds the settings that begin 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from carbonwatch import folders
-from carbonwatch.errors import SettingsError
+from carbonwatch.errors import SettingsError, cause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -436,8 +436,9 @@ def resolve(
     environ: Mapping[str, str] | None = None,
     defaults: Mapping[str, Any] | None = None,
     source: str = "call",
+    others: Iterable[tuple[str, Mapping[str, Any]]] = (),
 ) -> Settings:
-    """Settings from the call, else CARBONWATCH_*, else a config file, else the defaults; checked.
+    """Settings from the call, else CARBONWATCH_*, else a config file, else others', else the defaults; checked.
 
     Raises SettingsError for an unknown name, with the nearest known one, and for a value that makes no sense.
     `source` is what messages and `origin` call the call: on the command line it is a flag.
@@ -450,6 +451,7 @@ def resolve(
         (source, {k: v for k, v in given.items() if v is not None}),
         ("environment", _from_environment(environ)),
         *_from_files(environ),
+        *others,
         ("default", dict(defaults or {})),
     ]
     values: dict[str, Any] = {}
@@ -516,7 +518,7 @@ def _read_toml(path: str, table: tuple[str, ...]) -> dict[str, Any]:
             content = file.read()
     except OSError as error:
         raise SettingsError(
-            f"{path} can't be read ({error}), so settings in it would be missed. Let this user read it."
+            f"{path} can't be read ({cause(error)}), so settings in it would be missed. Let this user read it."
         ) from error
     if table and b"carbonwatch" not in content:  # spares parsing other people's files
         return {}

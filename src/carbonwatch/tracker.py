@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _GPU_SENSORS = ("nvml", "amdsmi", "intel_gpu")  # where none of them finds one, there is none
+_LINE_STEPS = 60  # of power, in a notebook
 _PATIENCE_S = 0.2  # for other writers, where the next sample tries again
 
 # tasks that the running context is inside of, outermost first
@@ -191,6 +192,22 @@ class Tracker:
                     task.last = last
         _inside.set(tuple(t for t in _inside.get() if t is not task))
         return self._as_run(task)
+
+    def power_w(self, steps: int) -> tuple[float | None, ...]:
+        """The headline's power in at most so many steps of the run, as samples are kept; none where they are not."""
+        path = store.path(self.settings, self._environ)
+        if path is None:
+            return ()
+        from carbonwatch import pictures
+        from carbonwatch.store.query import Store
+
+        run = self.run
+        try:
+            with Store(path) as kept:
+                traces = kept.samples(run.id, steps)
+        except CarbonwatchError:  # that the run is not kept was said before
+            return ()
+        return pictures.watts(run, traces, min(steps, max((len(trace.start_ns) for trace in traces), default=0)))
 
     def window(self, name: str, *, precise: bool = False, sync: bool | None = None) -> Window:
         """Begins a window: all that is used until its end, whatever else is open. See `begin_window()`."""
@@ -584,7 +601,8 @@ class Tracker:
             try:
                 plugins.load("exporters", name)(run, self.settings)
             except (OSError, CarbonwatchError) as error:
-                self._warn(name, f"{name} could not write the run: %s. The result is still returned.", error)
+                reason = str(error).rstrip(".")
+                self._warn(name, f"{name} could not write the run: %s. The result is still returned.", reason)
             # border: an exporter may be foreign code, and must not take the result away
             except Exception as error:
                 log.warning("exporter %s failed; the result is still returned", name, exc_info=True)
@@ -745,8 +763,12 @@ class Measurement:
     def __str__(self) -> str:
         return str(plugins.load("reports", "terminal")(self.run))
 
-    def _repr_markdown_(self) -> str:
+    def _repr_html_(self) -> str:
         """What a notebook shows."""
+        return str(plugins.load("reports", "notebook")(self.run, power_w=self._tracker.power_w(_LINE_STEPS)))
+
+    def _repr_markdown_(self) -> str:
+        """What a notebook shows where it becomes a paper."""
         return str(plugins.load("reports", "markdown")(self.run))
 
 

@@ -28,6 +28,7 @@ from carbonwatch.units import J_PER_KWH, NS_PER_S, energy_range, human_duration,
 log = logging.getLogger(__name__)
 
 STEP_S = 1.0  # a budget is looked at during an epoch no more often than this
+_WAITING = 1.3  # others change how long a training takes by more than what it uses, which is little while it waits
 
 
 class Log(Protocol):
@@ -76,7 +77,9 @@ class Training:
 
     `budget_g` (CO2e) and `budget_kwh` (without PUE) set `should_stop`, or with `on_budget="warn"` warn alone.
     `stop_and_confirm` asks once, after `predict_after` epochs, whether to go on: True in the terminal, or a function
-    from the forecast's text to the answer.
+    from the forecast's text to the answer. `sum_over_ranks` is for several processes that train together: a function
+    that all of them call alike, and that gives the sum of what they called it with. Then a budget is that of all of
+    them, and they stop together, at the end of an epoch.
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class Training:
         stop_and_confirm: bool | Callable[[str], bool] = False,
         predict_after: int = 3,
         log_to: Iterable[Log] = (),
+        sum_over_ranks: Callable[[float], float] | None = None,
         measurement: Measurement | None = None,
         clock: Callable[[], float] = time.monotonic,
         **options: Any,
@@ -101,6 +105,7 @@ class Training:
         self.epochs = epochs
         self.done: list[Epoch] = []
         self.should_stop = False
+        self.sum_over_ranks = sum_over_ranks
         self._most_g = math.inf if budget_g is None else budget_g
         self._most_j = math.inf if budget_kwh is None else budget_kwh * J_PER_KWH
         self._stops = on_budget == "stop"
@@ -119,6 +124,10 @@ class Training:
 
     def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
         self._stop(error)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return self.measurement._repr_html_()
 
     def __iter__(self) -> Iterator[int]:
         """Numbers of epochs from 0, each ended when the next is asked for, until a budget or an answer stops it."""
@@ -160,11 +169,12 @@ class Training:
     def step(self) -> bool:
         """Whether to stop, within an epoch: the budget is looked at once a second, and else this costs nothing."""
         now_s = self._clock()
-        if now_s - self._looked_s < STEP_S or (self._most_g, self._most_j) == (math.inf, math.inf):
+        if now_s - self._looked_s < STEP_S or not self._has_budget or self.sum_over_ranks is not None:
             return self.should_stop
         self._looked_s = now_s
         with self._lock:
-            self._keep_within(self.measurement.run)
+            run = self.measurement.run
+            self._keep_within(run.energy_j, run.emissions_g, run.project)
         return self.should_stop
 
     @property
@@ -176,8 +186,9 @@ class Training:
     def _forecast(self, run: Run) -> Forecast | None:
         if self.epochs is None or not self.done or run.energy_j <= 0:
             return None
-        energy_j = prediction.whole([epoch.energy_j for epoch in self.done], self.epochs)
-        duration_s = prediction.whole([epoch.duration_s for epoch in self.done], self.epochs)
+        load = _load_of_others(run)
+        energy_j = prediction.whole([epoch.energy_j for epoch in self.done], self.epochs, load)
+        duration_s = prediction.whole([epoch.duration_s for epoch in self.done], self.epochs, _WAITING * load)
         return Forecast(
             after=len(self.done),
             energy_j=energy_j,
@@ -201,26 +212,58 @@ class Training:
 
     def _judge(self, run: Run) -> None:
         """Looks at the budget and at what is to come."""
-        self._keep_within(run)
-        forecast = self._forecast(run)
-        if forecast is None or forecast.after < self._predict_after or "forecast" in self._said:
-            return
-        self._said.add("forecast")
+        energy_j, emissions_g = self._used(run)
+        self._keep_within(energy_j, emissions_g, run.project)
+        try:
+            forecast = self._forecast(run)
+            if forecast is not None and forecast.after >= self._predict_after and "forecast" not in self._said:
+                self._said.add("forecast")
+                self._tell_of(forecast, energy_j / run.energy_j)
+        finally:  # the other ranks wait for this one, whatever happened here
+            if self._has_budget or self._ask is not None:
+                self.should_stop = self._over_ranks(float(self.should_stop)) > 0
+
+    def _tell_of(self, forecast: Forecast, ranks: float) -> None:
+        """Warns and asks, once; all ranks together use so many times as much as this one."""
         log.info("%s", forecast)
-        if not self.should_stop and self._is_over(forecast.energy_j.value, forecast.emissions_g.value):
+        if self.should_stop:
+            return
+        if self._is_over(forecast.energy_j.value * ranks, forecast.emissions_g.value * ranks):
             log.warning("%s: more than the budget of %s", forecast, self._budget())
-        if self._ask is not None and not self.should_stop:
+        if self._ask is not None:
             self.should_stop = not self._ask(f"{forecast}. Go on?")
 
-    def _keep_within(self, run: Run) -> None:
-        if not self._is_over(run.energy_j, run.emissions_g):
+    def _used(self, run: Run) -> tuple[float, float]:
+        """Joules and grams so far, of all ranks that train together."""
+        if not self._has_budget:
+            return run.energy_j, run.emissions_g
+        return self._over_ranks(run.energy_j), self._over_ranks(run.emissions_g)
+
+    def _over_ranks(self, value: float) -> float:
+        if self.sum_over_ranks is None:
+            return value
+        try:
+            return self.sum_over_ranks(value)
+        # border: another library's, over a network; a rank that stopped alone would leave the others waiting
+        except Exception as error:
+            log.warning("the ranks' use could not be summed: %r; the budget is not looked at any more", error)
+            self.sum_over_ranks, self._ask = None, None
+            self._most_g = self._most_j = math.inf
+            return 0.0
+
+    def _keep_within(self, energy_j: float, emissions_g: float, project: str) -> None:
+        if not self._is_over(energy_j, emissions_g):
             return
         if "budget" not in self._said:
             self._said.add("budget")
             then = "training stops" if self._stops else "training goes on"
-            used = f"{human_mass(run.emissions_g, 2)} CO2e, {human_energy(run.energy_j)}"
-            log.warning("%s of %s used: the budget of %s is spent, %s", used, run.project, self._budget(), then)
+            used = f"{human_mass(emissions_g, 2)} CO2e, {human_energy(energy_j)}"
+            log.warning("%s of %s used: the budget of %s is spent, %s", used, project, self._budget(), then)
         self.should_stop = self.should_stop or self._stops
+
+    @property
+    def _has_budget(self) -> bool:
+        return (self._most_g, self._most_j) != (math.inf, math.inf)
 
     def _is_over(self, energy_j: float, emissions_g: float) -> bool:
         return energy_j > self._most_j or emissions_g > self._most_g
@@ -253,6 +296,16 @@ def _check(**values: float | None) -> None:
     for name, value in values.items():
         if value is not None and not 0 < value < math.inf:
             raise SettingsError(f"{name} is {value!r}, which bounds nothing. It is a number above 0.")
+
+
+def _load_of_others(run: Run) -> float:
+    """The share of the devices that others kept busy, each device as heavy as what the run used of it."""
+    used = [(e.usage.own_j, e.usage.work) for e in run.entries if e.usage.work and e.usage.work.capacity_s > 0]
+    weight = math.fsum(own_j for own_j, _ in used)
+    if weight <= 0:
+        return 0.0
+    others = (own_j * max(0.0, work.busy_s - work.own_s) / work.capacity_s for own_j, work in used)
+    return min(1.0, math.fsum(others) / weight)
 
 
 def _priced(energy_j: Figure, run: Run) -> Figure:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from carbonwatch.activity._everybody import ByProc, ByPsutil, Cards, Engines, Key, MacCards, everybody, group_of
+from carbonwatch.activity._everybody import ByProc, ByPsutil, Cards, Engines, Key, MacCards, everybody
 from carbonwatch.nvidia import choose, open_nvml
 from tests.activity.drm_tree import AMD, Tree
 
@@ -19,26 +19,6 @@ if TYPE_CHECKING:
 
 ID = "0123456789ab" + "c" * 52
 S = 10**9
-
-
-@pytest.mark.parametrize(
-    ("text", "group"),
-    [
-        ("0::/\n", ""),
-        (f"0::/system.slice/docker-{ID}.scope\n", "docker 0123456789ab"),
-        (f"5:cpu:/docker/{ID}\n0::/\n", "docker 0123456789ab"),
-        (f"0::/machine.slice/libpod-{ID}.scope/container\n", "podman 0123456789ab"),
-        (f"0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-{ID}.scope\n", "pod 0123456789ab"),
-        (f"4:memory:/kubepods/besteffort/pod1/{ID}\n", "pod 0123456789ab"),
-        ("0::/lxc.payload.web/init.scope\n", "lxc web"),
-        ("0::/system.slice/nginx.service\n", "nginx"),
-        ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/app-x.scope\n", ""),
-        ("0::/user.slice/user-1000.slice/session-2.scope\n", ""),
-        ("", ""),
-    ],
-)
-def test_a_process_s_container_or_service_is_named_by_its_control_group(text: str, group: str) -> None:
-    assert group_of(text) == group
 
 
 def process(folder: Path, pid: int, name: str, ticks: int, words: bytes = b"") -> None:
@@ -61,6 +41,15 @@ def test_every_process_has_its_time_its_command_and_its_container(tmp_path: Path
         (Key(8, 99), "[kworker]", "docker 0123456789ab", 1),
     ]
     assert (seen[Key(7, 99)].cpu_s, seen[Key(7, 99)].children_s) == (150 * tick_s, 11 * tick_s)
+
+
+def test_a_container_has_the_name_that_the_machine_s_files_tell(tmp_path: Path) -> None:
+    process(tmp_path / "proc", 7, "nginx", 1)
+    config = tmp_path / "var" / "lib" / "docker" / "containers" / ID / "config.v2.json"
+    config.parent.mkdir(parents=True)
+    config.write_text('{"Name": "/web"}')
+
+    assert [now.group for now in ByProc(str(tmp_path / "proc")).look().values()] == ["docker web"]
 
 
 def test_a_command_is_read_once_and_again_after_an_exec(tmp_path: Path) -> None:

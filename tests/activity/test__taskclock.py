@@ -17,12 +17,9 @@ from carbonwatch.activity._taskclock import Opening, TaskClock, members
 from carbonwatch.activity.procfs import CpuTime, Following, Process, Reservation, follow
 from carbonwatch.errors import Unavailable
 from carbonwatch.settings import Settings
+from tests import missing
 
 S = 10**9
-PARANOID = int(Path("/proc/sys/kernel/perf_event_paranoid").read_text())
-allowed = pytest.mark.skipif(
-    PARANOID > 2 and os.geteuid() != 0, reason="no user may count here: kernel.perf_event_paranoid is above 2"
-)
 BURN = "import time\nwhile time.process_time() < {}: pass\n"
 # forks twice, and the last one burns when the others have gone; tells what it used
 ORPHAN = """
@@ -41,7 +38,15 @@ def stolen_s() -> float:
 
 
 @pytest.fixture
-def counted() -> Iterator[Callable[[], float]]:
+def may_count() -> None:
+    missing.unless(missing.may_count(2), "a user who may count his own work: kernel.perf_event_paranoid is above 2")
+
+
+allowed = pytest.mark.usefixtures("may_count")
+
+
+@pytest.fixture
+def counted(may_count: None) -> Iterator[Callable[[], float]]:
     """Seconds that the kernel has counted of this process and all below it, since the beginning of the test."""
     following = follow(Settings(cpu_time="perf"), environ={})
     following.read(0)
@@ -53,7 +58,6 @@ def counted() -> Iterator[Callable[[], float]]:
     following.close()
 
 
-@allowed
 def test_an_orphaned_grandchild_is_counted(counted: Callable[[], float]) -> None:
     before, used = counted(), time.process_time()
     said = subprocess.run([sys.executable, "-S", "-c", ORPHAN], stdout=subprocess.PIPE, check=True).stdout
@@ -62,7 +66,6 @@ def test_an_orphaned_grandchild_is_counted(counted: Callable[[], float]) -> None
     assert own_s >= 0.9 * float(said)
 
 
-@allowed
 def test_a_thousand_children_of_3_ms_are_counted_within_5_percent(counted: Callable[[], float]) -> None:
     code = """
 import os, resource, time
@@ -84,7 +87,6 @@ print(sum(u.ru_utime + u.ru_stime for u in used), flush=True)
     assert 0.95 * kernel_s <= own_s <= 1.05 * kernel_s + stolen_s() - stolen + 0.1
 
 
-@allowed
 def test_children_that_nobody_waits_for_are_counted(counted: Callable[[], float]) -> None:
     code = """
 import os, signal, time
@@ -174,7 +176,7 @@ print(clock.used_ns() > 0)
     code = code.replace("import os, sys\n", "import os, sys, ctypes, struct, carbonwatch.activity._taskclock\n")
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 
-    assert (answer.stdout == "True\n") is (PARANOID <= 2), answer.stderr
+    assert (answer.stdout == "True\n") is (missing.paranoid() <= 2), answer.stderr
 
 
 # how one count hands over to the other, with counts that are told

@@ -15,6 +15,7 @@ PREDICTION = "predict-and-budget.md"
     [
         ("Your own", "frameworks.md"),
         ("A budget", PREDICTION),
+        ("A budget for several processes", PREDICTION),
         ("Ask before the rest", PREDICTION),
         ("Each epoch's forecast", PREDICTION),
     ],

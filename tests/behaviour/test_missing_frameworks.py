@@ -1,4 +1,4 @@
-"""A framework that is not installed: what to install is said, and it is an extra of ours."""
+"""A framework or a package that is not installed: what to install is said, and it is an extra of ours."""
 
 import sys
 import tomllib
@@ -22,6 +22,30 @@ EXTRAS = {
     "tqdm": ("tqdm",),
     "ipython": ("IPython",),
 }
+# the other extras: what is not there, and what asks for it
+PACKAGES = {
+    "otel": ("opentelemetry", "measure(exporters=['otel'])"),
+    "parquet": ("pyarrow", "measure(exporters=['parquet'])"),
+    "prometheus": ("prometheus_client", "measure(exporters=['prometheus'], prometheus_url='localhost:9')"),
+    "logfire": ("logfire", "EmissionsTracker(save_to_file=False, save_to_logfire=True)"),
+    "plot": ("resvg_py", "pictures.png('<svg></svg>')"),
+    "stats": ("scipy", "significance._scipy_stats()"),
+    "nvidia": ("pynvml", "nvidia.open_nvml('/proc', {}, signs=('/',))"),
+    "ecologits": ("ecologits", "heard().__enter__()"),
+}
+EXAMPLES = {"examples"}  # what the programs in examples/ need; nothing of ours asks for it
+NEEDED = """
+import sys
+from carbonwatch import EmissionsTracker, measure, nvidia, pictures, significance
+from carbonwatch.integrations.ecologits import heard
+said = {}
+for extra, (package, asks) in PACKAGES.items():
+    sys.modules[package] = None
+    try:
+        eval(asks)
+    except Exception as error:
+        said[extra] = str(error).replace('"', "'")
+"""
 PROGRAM = """
 import importlib, sys
 said = {}
@@ -48,6 +72,19 @@ def test_each_integration_names_the_extra_to_install(tmp_path: Path) -> None:
     assert {extra for extra in EXTRAS if f"pip install 'carbonwatch[{extra}]'" not in said[extra]} == set()
     assert "carbonwatch[mlflow]" in said["exporter mlflow"]
     assert "carbonwatch[wandb]" in said["exporter wandb"]
+
+
+def test_whatever_needs_a_package_names_the_extra_to_install(tmp_path: Path) -> None:
+    said = run(tmp_path, f"PACKAGES = {PACKAGES}", NEEDED, "said")
+
+    assert {extra for extra in PACKAGES if f"pip install 'carbonwatch[{extra}]'" not in said[extra]} == set()
+
+
+def test_every_extra_is_named_by_what_needs_it_and_linux_needs_none() -> None:
+    project = tomllib.loads(PYPROJECT.read_text())["project"]
+
+    assert set(project["optional-dependencies"]) == EXTRAS.keys() | PACKAGES.keys() | EXAMPLES
+    assert all("sys_platform != 'linux'" in needed for needed in project["dependencies"])
 
 
 @pytest.mark.parametrize("name", ["asgi", "ecologits", "pytest"])

@@ -6,11 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.codecarbon.hosted import Hosted
 
 PATIENCE_S = 120
 
@@ -58,3 +61,21 @@ def carbonwatch(tmp_path: Path) -> CommandLine:
         "XDG_CONFIG_HOME": str(tmp_path),
     }
     return CommandLine(tmp_path, {**ours, **store})
+
+
+@pytest.fixture
+def there(carbonwatch: CommandLine) -> Iterator[Hosted]:
+    """A server of CodeCarbon's API that the command line's user has chosen; nobody is signed in yet."""
+    from tests.codecarbon.hosted import hosted
+
+    home = carbonwatch.folder / "home"
+    home.mkdir()
+    for name in [name for name in carbonwatch.environ if name.startswith(("CODECARBON_", "AUTH_", "SSH_"))]:
+        del carbonwatch.environ[name]
+    with hosted() as server:
+        carbonwatch.environ |= {
+            "HOME": str(home),
+            "CODECARBON_API_ENDPOINT": server.address,
+            "AUTH_SERVER_WELL_KNOWN": server.well_known,
+        }
+        yield server

@@ -51,6 +51,23 @@ def test_an_abbreviated_flag_is_not_taken() -> None:
         cli.parser("monitor").parse_args(["--interval", "1"])
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("run", "--pid", "x"), "--pid is 'x', which is no whole number."),
+        (("calc", "--hours", "x"), "--hours is 'x', which is no number."),
+        (("run", "--project"), "--project needs a value."),
+        (("when", "--duration", "x"), "--duration: 'x' is no time. Write 90min, 4h or 2d."),
+    ],
+)
+def test_a_wrong_value_is_said_in_plain_words(words: tuple[str, ...], said: str) -> None:
+    command, *options = words
+
+    with pytest.raises(cli.UsageError) as caught:
+        cli.parser(command).parse_args(options)
+    assert str(caught.value) == f"{said} `carbonwatch {command} --help` shows what it takes."
+
+
 @pytest.mark.parametrize("command", cli.commands())
 def test_help_is_the_module_s_docstring_with_an_example(carbonwatch: CommandLine, command: str) -> None:
     answer = carbonwatch(command, "--help")

@@ -80,3 +80,13 @@ def test_the_idle_power_of_models_and_cards_is_not_kept() -> None:
 def test_a_machine_that_works_or_is_not_read_often_enough_has_no_idle_power(seconds: int, busy: float) -> None:
     with pytest.raises(CalibrationError, match="idled in fewer than 5"):
         quiet_machine(seconds, FakeMeter("cpu"), busy=busy)
+
+
+def test_who_reads_the_meter_is_asked_again_until_it_is_a_number(capsys: pytest.CaptureFixture[str]) -> None:
+    assert calibrate.answered(["ten\n", "nan\n", "-3\n", "101,5\n"]) == 101.5
+    assert capsys.readouterr().err.count("That is no number of watts") == 3
+
+
+def test_where_nobody_reads_the_meter_another_way_is_said() -> None:
+    with pytest.raises(CalibrationError, match="--plug; or give its readings: --csv"):
+        calibrate.answered([])

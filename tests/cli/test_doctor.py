@@ -12,7 +12,7 @@ from carbonwatch import settings
 from carbonwatch.cli import _mend, doctor
 from carbonwatch.errors import Unavailable
 from carbonwatch.model import Domain, Place
-from carbonwatch.rights import LOAD_THE_DRIVER, POWERCAP_FOR_A_GROUP, SensorRefused
+from carbonwatch.rights import HWMON_FOR_A_GROUP, LOAD_THE_DRIVER, POWERCAP_FOR_A_GROUP, Mendable, SensorRefused
 from carbonwatch.settings import Settings, resolve
 from carbonwatch.testing import intensity
 
@@ -77,6 +77,13 @@ Place and carbon intensity
     assert "  country = FR  (flag)\n" in text
     assert "  /home/me/runs.db: 3 runs, 0.1 MB\n" in text
     assert text.endswith("  a sample takes 200 µs of CPU time, 0.02 % of one CPU if taken every 1.00 s")
+
+
+def test_in_a_container_a_change_is_the_host_s() -> None:
+    inside = replace(FOUND, facts={**FOUND.facts, "container": "docker"})
+    words = "In a container, make it on the host."
+
+    assert [words in doctor.as_text(found, 80, False) for found in (FOUND, inside)] == [False, True]
 
 
 def test_it_fits_into_80_columns_but_for_commands_to_copy() -> None:
@@ -180,6 +187,31 @@ def test_each_source_has_one_of_four_states() -> None:
     assert "sudo usermod" in told["sources"][5]["remedy"]
 
 
+def test_what_is_closed_and_measured_as_well_already_is_nothing_to_mend() -> None:
+    closed = SensorRefused("energy1_input is closed.", HWMON_FOR_A_GROUP, {"cpu": (-0.05, 0.05)})
+    found = replace(FOUND, not_read={"hwmon": closed})
+    (source,) = [source for source in found.sources if source.name == "hwmon"]
+
+    assert (source.state, source.remedy, found.complete) == ("refused", "", True)
+    assert source.reason.endswith("Nothing is lost: what it meters is measured as well already.")
+
+
+def test_what_a_remedy_helps_is_told_with_what_is_lost_until_then() -> None:
+    hidden = Mendable("The driver is there, its library is not.", worth={"gpu": (-0.05, 0.05)}, remedy="--gpus all")
+    (source,) = [s for s in replace(FOUND, not_read={"nvml": hidden}).sources if s.name == "nvml"]
+
+    assert (source.state, source.remedy, source.fix) == ("absent", "--gpus all", None)
+    assert source.lost == "gpu is not known at all; it would be measured, -5 to +5 %"
+
+
+def test_a_part_that_is_closed_has_the_change_for_its_kind_of_meter() -> None:
+    closed = "x can't be read (Permission denied)"
+    found = replace(FOUND, not_counted={"hwmon:amd_energy:Esocket1": closed, "rapl:package-1": closed})
+    fixes = {source.name: source.fix for source in found.sources if source.reason == closed}
+
+    assert fixes == {"hwmon:amd_energy:Esocket1": HWMON_FOR_A_GROUP, "rapl:package-1": POWERCAP_FOR_A_GROUP}
+
+
 def test_a_machine_that_can_be_mended_is_exit_code_one(carbonwatch: CommandLine) -> None:
     (carbonwatch.folder / "cpuinfo").write_text("vendor_id\t: GenuineIntel\nflags\t: fpu\n")
     words = ("--sensors", "rapl_powercap", "--path-sysfs", ".", "--path-procfs", ".")
@@ -259,6 +291,19 @@ def test_what_was_changed_is_known_by_its_file(tmp_path: Path) -> None:
     assert (before, after, _mend.made(str(tmp_path))) == ((), (LOAD_THE_DRIVER,), ())
 
 
+def test_what_takes_a_change_back_is_shown_with_whom_it_takes_out_of_the_group(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / POWERCAP_FOR_A_GROUP.path[1:]
+    file.parent.mkdir(parents=True)
+    file.write_text(f"{POWERCAP_FOR_A_GROUP.text}\n# made a member of energy: ada\n")
+    made = _mend.made(str(tmp_path))
+    _mend.change(made, undo=True, yes=True, run=Shell(), environ={"SUDO_USER": "ada"}, root=str(tmp_path))
+
+    assert made == (POWERCAP_FOR_A_GROUP,)
+    assert "  sudo gpasswd -d ada energy\n  sudo rm -f /etc/udev/rules.d/70-energy.rules\n" in capsys.readouterr().err
+
+
 def test_a_new_group_is_looked_at_from_a_session_that_begins_now() -> None:
     shell = Shell()
 
@@ -290,3 +335,13 @@ def test_a_line_that_is_kept_and_not_used_is_named() -> None:
     found = replace(FOUND, read=(GUESS,), not_read={}, is_calibrated=True)
 
     assert "calibrated=true uses it" in hints(found)[-1]
+
+
+def test_codecarbon_s_settings_are_shown_with_where_and_ours_go_before_them(carbonwatch: CommandLine) -> None:
+    (carbonwatch.folder / ".codecarbon.config").write_text("[codecarbon]\nproject_name = p\ncountry_iso_code = DEU\n")
+    carbonwatch.environ["CODECARBON_PUE"] = "1.3"
+    settings = json.loads(carbonwatch("doctor", "--json").stdout)["settings"]
+
+    assert settings["project"] == {"value": "p", "from": "project_name in ./.codecarbon.config"}
+    assert settings["pue"] == {"value": 1.3, "from": "CODECARBON_PUE"}
+    assert settings["country"] == {"value": "FR", "from": "environment"}

@@ -55,3 +55,15 @@ def test_a_path_that_is_not_there_is_an_error(carbonwatch: CommandLine) -> None:
         2,
         b"carbonwatch: There is no nowhere, so nothing could be changed there.\n",
     )
+
+
+def test_calls_in_scripts_are_changed_and_those_that_can_not_be_known_are_listed(
+    carbonwatch: CommandLine, project: Path
+) -> None:
+    script = project / "job.sh"
+    script.write_text("codecarbon monitor --no-api -- make\ncodecarbon monitor $OPTIONS\n")
+    first, second = (carbonwatch("migrate", str(script), "--write") for _ in range(2))
+
+    assert script.read_text() == "carbonwatch run --exporters emissions_csv -- make\ncodecarbon monitor $OPTIONS\n"
+    assert (first.returncode, first.stderr.decode()) == (1, "Changed 1 file. 1 to change by hand: see above.\n")
+    assert second.stdout.decode() == f"by hand: {script}, line 2: codecarbon monitor $OPTIONS\n"

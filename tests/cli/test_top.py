@@ -152,6 +152,17 @@ def test_what_came_and_went_is_that_of_who_waited_for_it() -> None:
     assert used_between({}, {cc: Seen(0.5, "cc")}) == {cc: 0.5}
 
 
+def test_what_was_used_before_a_branch_of_the_tree_went_is_not_used_again() -> None:
+    shell, script, python = Key(1, 0), Key(2, 5), Key(3, 6)
+    before = {
+        shell: Seen(1.0, "bash"),
+        script: Seen(0.1, "sh", parent=1),
+        python: Seen(20.0, "python", parent=2),
+    }
+
+    assert used_between(before, {shell: Seen(1.0, "bash", children_s=20.4)}) == {shell: pytest.approx(0.3)}
+
+
 def test_the_interval_is_that_of_all_meters_together() -> None:
     frame = a_frame({}, {}, {CPU.id: 30 * S, RAM.id: 10 * S}, Work(0.0, 0.0, 4.0))
 
@@ -202,6 +213,14 @@ def test_the_view_has_the_machine_on_top_and_who_makes_it_up_below() -> None:
         "              0 W                   0 g/h           0 J  1 other",
         "     ada   3.00 W  ███▋          1.08 g/h  30 %  3.00 J  idle",
     ]
+
+
+def test_columns_of_processes_stay_where_none_has_worked_and_containers_have_none() -> None:
+    rows = [a_row(IDLE, 5.0, None)]
+    frame = Frame(tuple(rows), 5 * S, 5 * S, 1.0, (0, 0), ("measured",))
+    heads = [top.screen(frame, rows, intensity(), 1.0, [], 80, False, by)[3] for by in ("process", "container")]
+
+    assert [head.split()[:3] for head in heads] == [["PID", "USER", "POWER"], ["POWER", "CO2e", "CPU"]]
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
@@ -255,14 +274,7 @@ def test_real_processes_are_followed_from_look_to_look() -> None:
 
 
 def test_once_gives_one_table(carbonwatch: CommandLine) -> None:
-    busy = subprocess.Popen([sys.executable, "-c", "print(1, flush=True)\nwhile True: pass"], stdout=subprocess.PIPE)
-    try:
-        assert busy.stdout is not None
-        busy.stdout.readline()
-        answer = carbonwatch("top", "--once", "--interval-s", "1")
-    finally:
-        busy.kill()
-        busy.communicate()
+    answer = carbonwatch("top", "--once", "--interval-s", "0.2")
     lines = answer.stdout.decode().splitlines()
 
     assert (answer.returncode, answer.stderr) == (0, b"")

@@ -39,6 +39,17 @@ REQUIREMENTS = [
     ("setup.py", "setup(install_requires=['codecarbon~=3.0'])\n", "setup(install_requires=['carbonwatch'])\n"),
     ("ci.yml", "run: pip install -U codecarbon==3 torch\n", "run: pip install -U carbonwatch torch\n"),
     ("ci.yml", "run: cat ~/.codecarbon.config\n", "run: cat ~/.codecarbon.config\n"),
+    ("ci.yml", "- run: codecarbon detect\n", "- run: carbonwatch detect\n"),
+    (
+        "Dockerfile",
+        "RUN pip install codecarbon && codecarbon monitor --no-api -- make\n",
+        "RUN pip install carbonwatch && carbonwatch run --exporters emissions_csv -- make\n",
+    ),
+    (
+        "tox.ini",
+        "deps = codecarbon\ncommands = codecarbon detect\n",
+        "deps = carbonwatch\ncommands = carbonwatch detect\n",
+    ),
     (
         "n.ipynb",
         '{"source": ["from codecarbon import EmissionsTracker\\n", "import codecarbon"]}',
@@ -70,6 +81,18 @@ def test_what_has_no_equal_here_is_left_to_a_person() -> None:
         "line 1: from codecarbon.core.cpu import TDP",
         "line 2: import codecarbon.core.units",
         "line 3: import os, codecarbon",
+    )
+
+
+def test_a_call_that_can_not_be_known_is_left_to_a_person() -> None:
+    text = "pip install codecarbon && codecarbon monitor $OPTIONS\n"
+    program = "run(['codecarbon', 'monitor'])\nsystem('codecarbon detect')\nprint('codecarbon')\n"
+
+    assert changed(Path("a.sh"), text).after == "pip install carbonwatch && codecarbon monitor $OPTIONS\n"
+    assert changed(Path("a.sh"), text).left == ("line 1: pip install codecarbon && codecarbon monitor $OPTIONS",)
+    assert changed(Path("a.py"), program).left == (
+        "line 1: run(['codecarbon', 'monitor'])",
+        "line 2: system('codecarbon detect')",
     )
 
 

@@ -12,6 +12,7 @@ from carbonwatch.codecarbon import outputs
 from carbonwatch.codecarbon.data import EmissionsData, TaskEmissionsData
 from carbonwatch.errors import SettingsError
 from tests.codecarbon.bench import Bench, rows
+from tests.codecarbon.hosted import hosted
 from tests.exporters.service import Service
 
 LIMIT_S = 60.0
@@ -186,6 +187,18 @@ def test_what_a_server_missed_is_sent_later(service: Service, caplog: pytest.Log
     assert [found.get("duration") for _, found in service.sent()] == [None, 100, 100, 200]
     assert "refused it (503)" in caplog.text
     assert "s3cr3t" not in caplog.text
+
+
+def test_a_key_is_not_sent_after_a_redirect(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    with hosted() as moved:
+        moved.answers["/runs"] = (302, f"{service.url}/runs".encode())
+        bench = Bench(save_to_api=True, api_endpoint=moved.address, api_key="s3cr3t")
+        bench.tracker.start()
+        bench.work(100.0)
+        bench.tracker.stop()
+
+    assert service.got == []
+    assert "refused it (302)" in caplog.text
 
 
 def test_a_push_gateway_gets_their_metrics_and_is_cleared_at_the_end(service: Service) -> None:

@@ -318,3 +318,33 @@ def test_our_own_setting_may_choose_another_source(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("CARBONWATCH_GRID", "energy_charts")
 
     assert settings(electricitymaps_api_token="s3cr3t").grid == ("energy_charts",)
+
+
+# what the command lines read
+
+
+def test_values_outside_of_a_call_come_with_where_they_are_set() -> None:
+    Path("~/.codecarbon.config").expanduser().write_text(
+        "[codecarbon]\nproject_id = 1\nproject_name = home\npue = 1.1\n"
+    )
+    Path(".codecarbon.config").write_text("[codecarbon]\nproject_name = here\n")
+    home = str(Path("~/.codecarbon.config").expanduser())
+
+    assert parameters.configured({"CODECARBON_PUE": "1.2", "CODECARBON_WUE": ""}) == {
+        "project_id": ("1", home),
+        "project_name": ("here", "./.codecarbon.config"),
+        "pue": ("1.2", "CODECARBON_PUE"),
+    }
+
+
+def test_our_command_line_reads_them_as_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "[codecarbon]\nproject_name = p\ncountry_2letter_iso_code = FR\ntracking_mode = machine\nsave_to_api = yes\n"
+    Path(".codecarbon.config").write_text(text)
+    monkeypatch.setenv("CODECARBON_CLOUD_PROVIDER", "aws")
+    monkeypatch.setenv("CODECARBON_CLOUD_REGION", "eu-west-3")
+
+    assert parameters.layers() == [
+        ("project_name in ./.codecarbon.config", {"project": "p"}),
+        ("country_2letter_iso_code in ./.codecarbon.config", {"country": "FR"}),
+        ("CODECARBON_CLOUD_PROVIDER", {"cloud": "aws/eu-west-3"}),
+    ]

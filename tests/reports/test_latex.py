@@ -1,4 +1,3 @@
-import os
 import re
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ from carbonwatch.errors import CarbonwatchError
 from carbonwatch.model import Run
 from carbonwatch.reports import _social_cost as social_cost
 from carbonwatch.reports import bibtex, latex, neurips
+from tests import missing
 from tests.reports import runs
 
 PATIENCE_S = 60
@@ -109,12 +109,10 @@ def test_no_name_leaves_its_place(run: Run) -> None:
 
 @pytest.fixture
 def tex() -> str:
-    """A TeX engine. CI has one; elsewhere the test needs texlive-latex-base (Debian)."""
+    """A TeX engine."""
     path = shutil.which("pdflatex")
-    if path is None and not os.environ.get("CI"):
-        pytest.skip("no pdflatex: apt-get install texlive-latex-base")
-    assert path is not None, "CI has no pdflatex: .ci/run installs it"
-    return path
+    missing.unless(path is not None, "pdflatex: `make tex` installs it")
+    return str(path)
 
 
 def compiled(tex: str, folder: Path, bodies: Iterable[str], references: Iterable[str]) -> str:

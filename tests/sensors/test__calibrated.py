@@ -32,6 +32,23 @@ def test_parts_add_up_to_what_the_wall_would_show() -> None:
     assert sum(energy_j.values()) == pytest.approx(2 * LINE.wall_w(40.0))
 
 
+class Power(FakeMeter):
+    """A meter of power, which has to be read often."""
+
+    tick_s = 0.25
+
+    @property
+    def facts(self) -> dict[str, str]:
+        return {"gpu_driver": "6.8"}
+
+
+def test_a_meter_is_read_as_often_as_before_and_has_the_same_to_be_noted() -> None:
+    seen, rest = calibrated([Power("cpu")], LINE)
+
+    assert [getattr(meter, "tick_s", None) for meter in (seen, rest)] == [0.25, None]
+    assert Sampler([seen, rest], [], thread=False).facts == {"gpu_driver": "6.8"}
+
+
 def test_every_domain_is_marked_with_the_residual() -> None:
     cpu, ram, rest = wall(Clock()).domains
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from carbonwatch.errors import Unavailable
-from carbonwatch.sensors._polled import Polled, _check, _get, _put, _Sum
+from carbonwatch.sensors._polled import Polled, _check, _get, _is_interpreter, _put, _Sum
 
 PATIENCE_S = 60
 S = 10**9
@@ -110,6 +110,31 @@ def test_a_process_that_was_killed_is_a_reason_and_no_zero(polled: Polled, file:
         polled.count(0, time.monotonic_ns() + 10 * S)
 
 
+def test_in_place_of_a_process_that_was_killed_another_goes_on_counting(polled: Polled, file: Path) -> None:
+    _, before_nj = count_nj(polled)
+    (pid,) = holders(file)
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not holders(file))
+    with pytest.raises(Unavailable, match="does not answer"):
+        polled.count(0, time.monotonic_ns() + 31 * S)
+    first_ns, first_nj = count_nj(polled)
+    wait_until(lambda: time.monotonic_ns() - first_ns > S // 20)
+    last_ns, last_nj = count_nj(polled)
+
+    assert first_nj >= before_nj
+    assert (last_nj - first_nj) / (last_ns - first_ns) == pytest.approx(30.0, rel=0.001)
+    assert len(holders(file)) == 1
+
+
+def test_one_that_was_closed_begins_no_other(polled: Polled, file: Path) -> None:
+    polled.close()
+    wait_until(lambda: not holders(file))
+    with pytest.raises(Unavailable):
+        polled.count(0, time.monotonic_ns() + 31 * S)
+
+    assert holders(file) == []
+
+
 def test_it_is_not_the_program_s_child(polled: Polled) -> None:
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
@@ -164,6 +189,21 @@ def test_a_program_without_standard_streams_has_it_too(file: Path) -> None:
     assert done.returncode == 42
 
 
+@pytest.mark.parametrize(
+    ("executable", "runs_files"),
+    [
+        ("/usr/bin/python3.11", True),
+        ("/opt/pypy3.10", True),
+        ("/usr/bin/uwsgi", False),
+        ("/opt/app/app", False),
+        ("", False),
+    ],
+)
+def test_a_program_with_python_inside_is_not_begun_once_more(executable: str, runs_files: bool) -> None:
+    assert _is_interpreter(executable) is runs_files
+    assert _is_interpreter(sys.executable)
+
+
 # what it adds up
 
 
@@ -188,6 +228,24 @@ def test_millivolts_times_milliamperes_are_microwatts_and_parts_are_taken_off(tm
     each = _Sum([[paths["volts"], paths["amperes"]], [paths["part"]]])
 
     assert each.read(0) == (0, 0, 20_000_000, 0)
+
+
+def test_plain_numbers_are_factors(tmp_path: Path) -> None:
+    paths = files(tmp_path, milliwatts=3_181)
+
+    assert _Sum([[paths["milliwatts"], "1000"]]).read(0) == (0, 0, 3_181_000, 0)
+
+
+def test_a_star_is_what_stands_there_now_also_when_the_driver_was_loaded_again(tmp_path: Path) -> None:
+    (tmp_path / "hwmon3").mkdir()
+    files(tmp_path / "hwmon3", p=10_000_000)
+    each = _Sum([[str(tmp_path / "hwmon*" / "p")]])
+    each.read(0)
+    (tmp_path / "hwmon3").rename(tmp_path / "hwmon7")
+    files(tmp_path / "hwmon7", p=20_000_000)
+    os.close(each._fds.popitem()[1])  # sysfs gives ENODEV from then on
+
+    assert each.read(2 * S) == (2 * S, 30 * S, 20_000_000, 0)
 
 
 def test_over_a_time_without_reads_the_line_goes_on(tmp_path: Path) -> None:

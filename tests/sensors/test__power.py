@@ -1,3 +1,6 @@
+import math
+import random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +34,51 @@ def test_a_time_without_readings_is_a_straight_line() -> None:
     integral.advance(10_000_000, 0)
 
     assert integral.advance(30_000_000, 60 * 10**9) == 1200 * 10**9
+
+
+def test_a_mean_belongs_to_the_middle_of_its_time() -> None:
+    integral = PowerIntegral(mean_ns=2 * 10**9)
+    # of a power that rises by 10 W each second, the mean of two seconds is that of a second ago
+    counts_nj = [integral.advance(max(0, second - 1) * 10_000_000, second * 10**9) for second in range(12)]
+
+    assert counts_nj[11] - counts_nj[1] == (500 + 100) * 10**9  # 0 to 100 W in 10 s, and the last second as it was told
+
+
+def jumping(generator: random.Random, until_s: float) -> list[tuple[float, float, int]]:
+    """Power that jumps every 150 ms or so: from, to, watts."""
+    steps, now_s = [(0.0, 1.0, 60)], 1.0
+    while now_s < until_s:
+        end_s = now_s + generator.expovariate(1 / 0.15)
+        steps.append((now_s, end_s, generator.choice((60, 300))))
+        now_s = end_s
+    return steps
+
+
+def energy_j(steps: list[tuple[float, float, int]], begin_s: float, end_s: float) -> float:
+    return sum(max(0.0, min(end_s, end) - max(begin_s, begin)) * watts for begin, end, watts in steps)
+
+
+def rms_error(every_s: float, mean_s: float) -> float:
+    """Of windows of a second, of power that is told as a mean and read so often and at both edges."""
+    generator = random.Random(1)
+    squares = []
+    for _ in range(200):
+        steps = jumping(generator, 4.0)
+        phase_s, begin_s, end_s = generator.random() * every_s, 1.5, 2.5
+        reads_s = sorted([begin_s, end_s, *(1 + phase_s + n * every_s for n in range(round(1.5 / every_s)))])
+        integral = PowerIntegral(round(mean_s * 1e9))
+        counts_nj = {}
+        for at_s in reads_s:
+            told_w = energy_j(steps, at_s - mean_s, at_s) / mean_s
+            counts_nj[at_s] = integral.advance(round(told_w * 1e6), round(at_s * 1e9))
+        truth_j = energy_j(steps, begin_s, end_s)
+        squares.append(((counts_nj[end_s] - counts_nj[begin_s]) / 1e9 / truth_j - 1) ** 2)
+    return math.sqrt(sum(squares) / len(squares))
+
+
+def test_twice_in_the_time_of_a_mean_is_often_enough() -> None:
+    assert rms_error(0.025, 0.05) < 0.01
+    assert rms_error(0.25, 0.05) > 0.1
 
 
 @given(readings)

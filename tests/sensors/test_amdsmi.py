@@ -228,3 +228,32 @@ def test_a_machine_without_such_a_board_has_nothing_to_mend(tmp_path: pathlib.Pa
         detect(plant(tmp_path, "laptop"), environ={})
 
     assert caught.value.remedy == ""
+
+
+def test_how_a_board_is_now_is_noted_with_a_run(tmp_path: pathlib.Path) -> None:
+    settings = plant(tmp_path, "mi250")
+    device = tmp_path / "bus" / "pci" / "drivers" / "amdgpu" / "0000:29:00.0"
+    for name, content in {
+        "gpu_busy_percent": "98",
+        "mem_info_vram_used": str(3 << 30),
+        "hwmon/hwmon4/temp1_input": "61000",
+        "hwmon/hwmon4/freq1_input": "1700000000",
+    }.items():
+        (device / name).write_text(f"{content}\n")
+
+    def no_library() -> Any:
+        raise OSError("libamd_smi.so")
+
+    meter = detect(settings, environ={}, load=no_library)
+
+    assert meter.facts == {
+        "gpu_state": {
+            "amdsmi:0000:29:00.0": {
+                "temperature_c": 61,
+                "sm_clock_mhz": 1700,
+                "busy_percent": 98,
+                "memory_used_gb": 3,
+            },
+            "amdsmi:0000:63:00.0": {},
+        }
+    }

@@ -9,6 +9,7 @@ import pytest
 
 from carbonwatch.errors import SensorUnavailable
 from carbonwatch.model import Domain
+from carbonwatch.sensors._rapl import STANDS_STILL
 from carbonwatch.sensors.apple import AppleMeter, detect
 from carbonwatch.settings import Settings
 from tests.compiler import compiled
@@ -95,6 +96,16 @@ def test_a_unit_that_is_not_known_is_not_guessed(mac: Mac) -> None:
 
     assert [d.id for d in meter.domains] == ["apple:cpu"]
     assert meter.rejected == {"apple:GPU Energy": "its unit is 'kJ', which is not known"}
+
+
+def test_processors_that_use_nothing_are_a_gap_and_a_neural_engine_may(mac: Mac) -> None:
+    mac.add("CPU Energy", "mJ", 7)
+    mac.add("ANE0")
+    meter = mac.meter()
+    meter.read(0)
+    counts = meter.read(6 * S)
+
+    assert (counts, meter.failed) == ({"apple:ane": 0}, {"apple:cpu": STANDS_STILL})
 
 
 def test_a_sample_that_fails_is_a_gap_and_loses_nothing(mac: Mac) -> None:

@@ -2,30 +2,36 @@ from __future__ import annotations
 
 import os
 import pathlib
-import shlex
+import time
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import pytest
 
 from carbonwatch.errors import SensorUnavailable
 from carbonwatch.model import Domain
+from carbonwatch.rights import GRACE_POWER_METER, HWMON_FOR_A_GROUP, Mendable, SensorRefused
 from carbonwatch.sampler import Sampler, cut, outermost
-from carbonwatch.sensors.hwmon import detect
+from carbonwatch.sensors import _hwmon
+from carbonwatch.sensors._gauges import GaugeMeter
+from carbonwatch.sensors.hwmon import RULES, detect
 from carbonwatch.settings import Settings
 from carbonwatch.testing import Clock, FakeMeter
-from tests.sensors.trees import plant
+from tests.sensors.trees import Process, as_nobody, no_process, plant
+
+if TYPE_CHECKING:
+    from carbonwatch.sensors._polled import Sums
 
 S = 10**9
-NOBODY = 65534
 
 
 def parts(root: pathlib.Path, name: str) -> dict[str, str]:
-    return {domain.id: domain.component for domain in detect(plant(root, name)).domains}
+    return {domain.id: domain.component for domain in detect(plant(root, name), poll=Process).domains}
 
 
 def energy_j(root: pathlib.Path, name: str, seconds: int = 10) -> dict[str, float]:
     """Joules of each domain over a time in which power stays."""
-    meter = detect(plant(root, name))
+    meter = detect(plant(root, name), poll=no_process)
     before: Mapping[str, int] = meter.read(0)
     after = meter.read(seconds * S)
     meter.close()
@@ -68,14 +74,14 @@ def test_grace_is_its_cpu_the_rest_of_its_socket_and_memory_as_what_is_left(tmp_
 
 
 def test_a_module_of_grace_and_a_gpu_is_not_added_to_what_it_holds(tmp_path: pathlib.Path) -> None:
-    meter = detect(plant(tmp_path, "grace-hopper"))
+    meter = detect(plant(tmp_path, "grace-hopper"), poll=Process)
 
     assert [d.component for d in meter.domains] == ["cpu", "rest", "ram"]
     assert meter.rejected == {"hwmon:Module Power Socket 0": "contains Grace and the GPU, each of which is read apart"}
 
 
 def test_of_a_jetson_with_an_input_the_rails_inside_it_are_not_counted(tmp_path: pathlib.Path) -> None:
-    meter = detect(plant(tmp_path, "jetson-orin-nx"))
+    meter = detect(plant(tmp_path, "jetson-orin-nx"), poll=Process)
 
     assert [(d.id, d.component) for d in meter.domains] == [("hwmon:ina3221:VDD_IN", "system")]
     assert meter.rejected == {
@@ -96,6 +102,49 @@ def test_of_a_jetson_without_an_input_all_rails_are_counted(tmp_path: pathlib.Pa
         "hwmon:ina3221:VIN_SYS_5V0": "rest",
         "hwmon:ina3221:VDDQ_VDD2_1V8AO": "ram",
     }
+
+
+def test_a_rail_that_shows_less_than_nothing_gives_nothing_back(tmp_path: pathlib.Path) -> None:
+    assert energy_j(tmp_path, "jetson-thor", 1) == {
+        "hwmon:ina3221:VDD_GPU": 0,
+        "hwmon:ina3221:VDD_CPU_SOC_MSS": 4,
+        "hwmon:ina3221:VIN_SYS_5V0": 6.5,
+    }
+
+
+def test_an_older_jetson_s_chips_are_read_as_industrial_io_in_milliwatts(tmp_path: pathlib.Path) -> None:
+    assert energy_j(tmp_path, "jetson-tx2-iio") == {"hwmon:ina3221:VDD_IN": 31.81}
+
+
+def test_of_an_older_jetson_the_module_is_counted_not_its_rails_and_not_its_board(tmp_path: pathlib.Path) -> None:
+    meter = detect(plant(tmp_path, "jetson-tx2-iio"), poll=Process)
+
+    assert [(d.id, d.component) for d in meter.domains] == [("hwmon:ina3221:VDD_IN", "system")]
+    assert meter.rejected == {
+        "hwmon:ina3221:VDD_SYS_GPU": "inside VDD_IN",
+        "hwmon:ina3221:VDD_SYS_SOC": "inside VDD_IN",
+        "hwmon:ina3221:VDD_SYS_CPU": "inside VDD_IN",
+        "hwmon:ina3221:VDD_SYS_DDR": "inside VDD_IN",
+        "hwmon:ina3221:VDD_MUX": "holds VDD_IN and the board that the module is on",
+        "hwmon:ina3221:VDD_5V0_IO_SYS": "of the board that the module is on, beside VDD_IN",
+    }
+
+
+def test_of_an_older_jetson_without_an_input_all_rails_are_counted(tmp_path: pathlib.Path) -> None:
+    assert energy_j(tmp_path, "jetson-xavier-iio", 1) == {
+        "hwmon:ina3221:GPU": 2,
+        "hwmon:ina3221:CPU": 3,
+        "hwmon:ina3221:SOC": 1.5,
+        "hwmon:ina3221:CV": 0,
+        "hwmon:ina3221:VDDRQ": 0.5,
+        "hwmon:ina3221:SYS5V": 2.3,
+    }
+
+
+def test_a_chip_that_hwmon_shows_is_not_read_as_industrial_io_too(tmp_path: pathlib.Path) -> None:
+    plant(tmp_path, "jetson-tx2-iio")
+
+    assert len(parts(tmp_path, "jetson-agx-orin")) == 4
 
 
 def test_ampere_tells_cores_uncore_and_memory(tmp_path: pathlib.Path) -> None:
@@ -225,6 +274,45 @@ def test_a_descriptor_that_was_closed_and_is_another_file_s_is_neither_read_nor_
         os.close(fd)
 
 
+def test_a_counter_that_stands_at_0_is_none_and_not_0(tmp_path: pathlib.Path) -> None:
+    settings = plant(tmp_path, "epyc-amd-energy")
+    socket(tmp_path).write_text("0\n")
+
+    meter = detect(settings)
+
+    assert [d.id for d in meter.domains] == ["hwmon:amd_energy:Esocket1"]
+    assert meter.rejected["hwmon:amd_energy:Esocket0"] == "shows 0 J and does not move, as in virtual machines"
+
+
+def test_a_counter_that_is_0_at_first_and_moves_is_counted(tmp_path: pathlib.Path) -> None:
+    plant(tmp_path, "epyc-amd-energy")
+    socket(tmp_path).write_text("0\n")
+    chips = _hwmon.chips(str(tmp_path))
+
+    meter = _hwmon.meter(chips, RULES, sleep=lambda _: socket(tmp_path).write_text("15\n"))
+
+    assert [d.id for d in meter.domains] == ["hwmon:amd_energy:Esocket0", "hwmon:amd_energy:Esocket1"]
+
+
+def test_a_counter_that_does_not_move_for_seconds_is_a_gap_until_it_does(tmp_path: pathlib.Path) -> None:
+    meter = detect(plant(tmp_path, "epyc-amd-energy"))
+    meter.read(0)
+    still, why = meter.read(6 * S), dict(meter.failed)
+    socket(tmp_path).write_text("9000000500\n")
+
+    assert (still, set(why.values())) == ({}, {"it has not moved since the start, so nothing is known of its energy"})
+    assert meter.read(7 * S) == {"hwmon:amd_energy:Esocket0": 500_000}
+
+
+def test_a_gpu_that_sleeps_has_used_nothing(tmp_path: pathlib.Path) -> None:
+    settings = plant(tmp_path, "juno")
+    (tmp_path / "class" / "hwmon" / "hwmon0" / "energy2_input").write_text("0\n")
+    meter = detect(settings)
+    meter.read(0)
+
+    assert meter.read(60 * S) == {"hwmon:scmi_sensors:GPU": 0}
+
+
 def test_power_is_joined_by_straight_lines(tmp_path: pathlib.Path) -> None:
     meter = detect(plant(tmp_path, "altra"))
     file = tmp_path / "class" / "hwmon" / "hwmon2" / "power1_input"
@@ -235,33 +323,161 @@ def test_power_is_joined_by_straight_lines(tmp_path: pathlib.Path) -> None:
     assert counts["hwmon:smpro_hwmon:power1 CORE VRD"] == 500 * S
 
 
-def test_a_counter_that_this_user_may_not_read_comes_with_the_lasting_fix(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+# power that changes fast
+
+
+class Polling:
+    """What was asked of processes that read power."""
+
+    def __init__(self) -> None:
+        self.processes: list[Process] = []
+
+    def __call__(self, sums: Sums, every_s: float, *, mean_s: float = 0.0) -> Process:
+        self.processes.append(Process(sums, every_s, mean_s=mean_s))
+        return self.processes[-1]
+
+
+def test_a_grace_is_read_twice_in_its_mean_by_a_process_of_its_own(tmp_path: pathlib.Path) -> None:
+    polling = Polling()
+    meter = detect(plant(tmp_path, "grace-hopper"), poll=polling)
+    counts = meter.read(0)
+    meter.close()
+    (process,) = polling.processes
+    files = [str(tmp_path / "class" / "hwmon" / f"hwmon{n}" / "device" / "power1_average") for n in (2, 3, 4)]
+
+    assert process.told == ([[[files[1], "1"]], [[files[2], "1"]], [[f, "1"] for f in files]], 0.025, 0.05)
+    assert counts == {"hwmon:grace-cpu-0": 0, "hwmon:grace-sysio-0": 1, "hwmon:grace-memory-0": 2}
+    assert (meter.tick_s, process.closed) == (None, 1)
+    assert {d.error for d in meter.domains} == {(-0.1, 0.1)}
+
+
+def test_a_grace_that_tells_means_of_a_second_needs_no_process(tmp_path: pathlib.Path) -> None:
+    settings = plant(tmp_path, "grace-hopper")
+    (tmp_path / "class" / "hwmon" / "hwmon2" / "device" / "power1_average_interval").write_text("1000\n")
+    polling = Polling()
+    meter = detect(settings, poll=polling)
+    before = meter.read(0)
+    after = meter.read(S)
+
+    assert (meter.tick_s, polling.processes) == (0.5, [])
+    # what a mean is of lies before it, so that as much is ahead of the count at each end
+    assert (before["hwmon:grace-cpu-0"], after["hwmon:grace-cpu-0"]) == (50 * S, 150 * S)
+
+
+def test_without_a_process_it_is_read_less_often_and_its_interval_is_wider(
+    tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    meter = detect(plant(tmp_path, "grace-hopper"), poll=no_process)
+
+    assert meter.tick_s == 0.25
+    assert {d.error for d in meter.domains} == {(-0.2, 0.2)}
+    assert "nothing beside this test reads its files" in caplog.text
+
+
+def test_a_jetson_is_read_ten_times_a_second(tmp_path: pathlib.Path) -> None:
+    polling = Polling()
+    detect(plant(tmp_path, "jetson-tx2-iio"), poll=polling)
+    file = tmp_path / "bus" / "i2c" / "drivers" / "ina3221x" / "0-0041" / "iio:device1" / "in_power0_input"
+
+    assert [process.told for process in polling.processes] == [([[[str(file), "1000"]]], 0.1, 0.0)]
+
+
+def test_a_driver_s_number_may_change_under_the_process(tmp_path: pathlib.Path) -> None:
+    device = tmp_path / "devices" / "i2c-1" / "1-0040" / "hwmon" / "hwmon5"
+    device.mkdir(parents=True)
+    for name, content in {"name": "ina3221", "in1_label": "VDD_IN", "in1_input": "5000", "curr1_input": "200"}.items():
+        (device / name).write_text(f"{content}\n")
+    (tmp_path / "class" / "hwmon").mkdir(parents=True)
+    (tmp_path / "class" / "hwmon" / "hwmon5").symlink_to(device)
+    polling = Polling()
+    detect(Settings(path_sysfs=str(tmp_path)), poll=polling)
+    (sums, _, _) = polling.processes[0].told
+
+    assert sums[0][0] == [str(device.parent / "hwmon*" / name) for name in ("in1_input", "curr1_input")] + ["1"]
+
+
+def even_power(meter: GaugeMeter, id_: str) -> tuple[int, int]:
+    """An instant and the count at it, as soon as the process answers."""
+    until_s = time.monotonic() + 60
+    while True:
+        ns = time.monotonic_ns()
+        if id_ in (counts := meter.read(ns)):
+            return ns, counts[id_]
+        assert time.monotonic() < until_s, meter.failed
+        time.sleep(0.01)
+
+
+def test_a_real_process_counts_even_power_to_the_instant_that_is_asked_for(tmp_path: pathlib.Path) -> None:
+    meter = detect(plant(tmp_path, "grace-hopper"))
+    first_ns, first_nj = even_power(meter, "hwmon:grace-memory-0")
+    last_ns, last_nj = even_power(meter, "hwmon:grace-memory-0")
+    meter.close()
+
+    assert last_nj - first_nj == pytest.approx(30 * (last_ns - first_ns), abs=2)
+
+
+# what this user may not read, and what a machine does not show
+
+
+def close_sockets(root: pathlib.Path, *numbers: int) -> None:
+    for number in numbers:
+        (root / "class" / "hwmon" / "hwmon3" / f"energy{number}_input").chmod(0)
+
+
+def test_a_counter_that_this_user_may_not_read_is_refused_with_the_lasting_fix(tmp_path: pathlib.Path) -> None:
     plant(tmp_path, "epyc-amd-energy")
-    for number in (3, 4):
-        (tmp_path / "class" / "hwmon" / "hwmon3" / f"energy{number}_input").chmod(0)
-    tmp_path.chmod(0o755)
-    monkeypatch.chdir(tmp_path)  # its parents may be closed to nobody
-    user = os.geteuid()
-    if user == 0:
-        os.seteuid(NOBODY)
-    try:
-        with pytest.raises(SensorUnavailable) as caught:
-            detect(Settings(path_sysfs="."))
-    finally:
-        os.seteuid(user)
+    close_sockets(tmp_path, 3, 4)
+    with as_nobody(tmp_path), pytest.raises(SensorRefused) as caught:
+        detect(Settings(path_sysfs="."))
 
     path = "./class/hwmon/hwmon3/energy3_input"
-    assert caught.value.reason == f"{path} is there, but this user may not read it."
-    _, _, rule, *_ = caught.value.remedy.splitlines()
-    assert shlex.split(rule)[1].startswith('ACTION=="add", SUBSYSTEM=="hwmon", RUN+="/usr/bin/find /sys%p ')
-    assert shlex.split(rule)[-1] == "/etc/udev/rules.d/70-energy-hwmon.rules"
+    assert caught.value.reason == f"{path} can't be read (Permission denied): it is there, but this user may not."
+    assert (caught.value.fix, caught.value.worth) == (HWMON_FOR_A_GROUP, {"cpu": (-0.05, 0.05)})
+
+
+def test_of_two_sockets_the_one_that_may_be_read_is_and_the_other_says_why(tmp_path: pathlib.Path) -> None:
+    plant(tmp_path, "epyc-amd-energy")
+    close_sockets(tmp_path, 4)
+    with as_nobody(tmp_path):
+        meter = detect(Settings(path_sysfs="."))
+
+    assert [d.id for d in meter.domains] == ["hwmon:amd_energy:Esocket0"]
+    assert "Permission denied" in meter.rejected["hwmon:amd_energy:Esocket1"]
+
+
+def grace(root: pathlib.Path, **files: str) -> Settings:
+    """A Grace without any power meter, and files of it."""
+    for path, content in {"devices/soc0/soc_id": "jep106:036b:0241", **files}.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(f"{content}\n")
+    return Settings(path_sysfs=str(root))
+
+
+def test_a_grace_whose_meters_do_not_show_has_the_driver_s_option_as_a_fix(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(Mendable) as caught:
+        detect(grace(tmp_path, **{"bus/acpi/devices/ACPI000D:00": ""}))
+
+    assert caught.value.fix is GRACE_POWER_METER
+    assert caught.value.worth == dict.fromkeys(("cpu", "ram", "rest"), (-0.1, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("file", "why"),
+    [
+        ("bus/acpi/devices/ACPI0007:00", "its firmware offers none"),
+        ("module/acpi_power_meter/parameters/force_cap_on", "with force_cap_on"),
+    ],
+)
+def test_a_grace_that_no_option_helps_has_nothing_to_mend(tmp_path: pathlib.Path, file: str, why: str) -> None:
+    with pytest.raises(SensorUnavailable, match=why) as caught:
+        detect(grace(tmp_path, **{file: "Y"}))
+
+    assert (type(caught.value), caught.value.remedy) == (SensorUnavailable, "")
 
 
 def test_closing_gives_the_files_back(tmp_path: pathlib.Path) -> None:
     before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
-    meter = detect(plant(tmp_path, "grace-hopper"))
+    meter = detect(plant(tmp_path, "grace-hopper"), poll=no_process)
 
     meter.close()
 

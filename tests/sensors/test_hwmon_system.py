@@ -17,11 +17,11 @@ S = 10**9
 
 def test_a_server_s_firmware_meters_the_whole_of_it(tmp_path: pathlib.Path) -> None:
     meter = detect(plant(tmp_path, "server-acpi"))
-    meter.read(0)
+    before = meter.read(0)["hwmon:power_meter:1"]
 
     source = "power_meter (hwmon power, integrated between reads)"
     assert meter.domains == (Domain("hwmon:power_meter:1", "system", "measured", source, None, (-0.1, 0.1)),)
-    assert meter.read(10 * S) == {"hwmon:power_meter:1": 2120 * S}
+    assert meter.read(10 * S) == {"hwmon:power_meter:1": before + 2120 * S}
 
 
 def test_power_s_system_sensor_is_the_whole_of_it(tmp_path: pathlib.Path) -> None:
@@ -51,6 +51,14 @@ def test_of_two_meters_of_the_whole_one_is_counted(tmp_path: pathlib.Path) -> No
     assert meter.rejected == {
         "hwmon:power_meter:1#2": "nothing says whether it adds to hwmon:power_meter:1 or shows the same"
     }
+
+
+def test_a_machine_that_draws_nothing_is_not_believed(tmp_path: pathlib.Path) -> None:
+    settings = plant(tmp_path, "server-acpi")
+    (tmp_path / "class" / "hwmon" / "hwmon1" / "power1_average").write_text("0\n")
+
+    with pytest.raises(SensorUnavailable, match="shows 0 W and does not move"):
+        detect(settings)
 
 
 # beside others

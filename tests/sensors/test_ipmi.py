@@ -7,10 +7,12 @@ import pytest
 
 from carbonwatch.errors import SensorUnavailable, SettingsError, Unavailable
 from carbonwatch.model import Domain
+from carbonwatch.rights import SensorRefused
 from carbonwatch.sampler import open_sampler
 from carbonwatch.sensors.ipmi import detect, shown
 from carbonwatch.settings import Settings, resolve
 from tests.sensors.programs import put
+from tests.sensors.trees import as_nobody
 
 SECRET = "ADMIN-and-more"
 READING = """\
@@ -96,3 +98,12 @@ def test_without_the_program_it_says_which_to_install(tmp_path: pathlib.Path) ->
 def test_what_a_program_would_take_for_an_option_stops_the_start(name: str, given: str) -> None:
     with pytest.raises(SettingsError, match="a blank or a leading dash"):
         resolve({name: given}, environ={})
+
+
+def test_a_device_that_this_user_may_not_open_is_refused_and_not_opened_to_users(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "ipmi0").touch(0)
+    with as_nobody(tmp_path), pytest.raises(SensorRefused) as caught:
+        detect(Settings(), device="ipmi0")
+
+    assert "over the network" in caught.value.remedy
+    assert "chmod" not in caught.value.remedy

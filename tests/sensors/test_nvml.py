@@ -22,6 +22,7 @@ from carbonwatch.settings import Settings, resolve
 from carbonwatch.tracker import Tracker
 
 if TYPE_CHECKING:
+    from carbonwatch.sensors._polled import Sums
     from tests.conftest import FakeNvml
 
 S = 10**9
@@ -43,7 +44,7 @@ class Machine:
         )
         return self.meters[-1]
 
-    def no_process(self, sums: list[list[list[str]]], every_s: float) -> Polled:
+    def no_process(self, sums: Sums, every_s: float, *, mean_s: float = 0.0) -> Polled:
         raise OSError("nothing beside this test reads its cards")
 
     def advance(self, seconds: float) -> None:

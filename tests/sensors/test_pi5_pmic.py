@@ -6,9 +6,11 @@ import pytest
 
 from carbonwatch.errors import SensorUnavailable, Unavailable
 from carbonwatch.model import Domain
+from carbonwatch.rights import SensorRefused
 from carbonwatch.sensors.pi5_pmic import detect, shown
 from carbonwatch.settings import Settings
 from tests.sensors.programs import put
+from tests.sensors.trees import as_nobody
 
 # github.com/jfikar/RPi5-power, README: every rail of a Pi 5 under load
 READING = """\
@@ -54,3 +56,12 @@ def test_a_pi_that_refuses_is_said_in_its_own_words(tmp_path: pathlib.Path, monk
 
     with pytest.raises(SensorUnavailable, match="Can't open device file: /dev/vcio"):
         detect(Settings())
+
+
+def test_a_device_that_this_user_may_not_open_is_refused(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "vcio").touch(0)
+    with as_nobody(tmp_path), pytest.raises(SensorRefused) as caught:
+        detect(Settings(), device="vcio")
+
+    assert caught.value.remedy.endswith('sudo usermod -aG video "$USER"')
+    assert caught.value.worth == {"system": (-0.1, 0.1)}

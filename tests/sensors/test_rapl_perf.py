@@ -17,6 +17,7 @@ from carbonwatch.rights import PERF_FOR_ALL, SensorRefused
 from carbonwatch.sensors import rapl_perf
 from carbonwatch.sensors.rapl_perf import RaplPerf, detect, nj_per_tick, open_events
 from carbonwatch.settings import Settings
+from tests import missing
 from tests.sensors.fake_power import CLIENT, ONE_WATT, RAPL_SCALE, SERVER, write_power
 
 NOBODY = 65534
@@ -66,9 +67,13 @@ def meter(root: Path, machine: Machine, *, prefer_psys: bool = False, cpuinfo: s
     return made
 
 
-def may_open() -> bool:
-    """Whether this user may open the kernel's events: root, or everybody."""
-    return os.geteuid() == 0 or int(Path("/proc/sys/kernel/perf_event_paranoid").read_text()) <= 0
+def events_of(settings: Settings) -> RaplPerf:
+    """A meter of the kernel's own events, where this user may open them."""
+    if not missing.may_count(0):
+        with pytest.raises(SensorRefused):
+            detect(settings)
+        missing.unless(False, "a user who may open the kernel's events: root, or kernel.perf_event_paranoid at 0")
+    return detect(settings)
 
 
 # what is counted
@@ -296,11 +301,7 @@ def test_an_event_that_the_kernel_does_not_know_is_said(tmp_path: Path) -> None:
 
 def test_the_kernel_counts_one_watt_a_cpu(tmp_path: Path) -> None:
     settings = Settings(path_sysfs=str(write_power(tmp_path)), path_grants=str(tmp_path))
-    if not may_open():
-        with pytest.raises(SensorRefused):
-            detect(settings)
-        return
-    real = detect(settings)
+    real = events_of(settings)
     edges = []
     for _ in range(2):
         began_s = time.monotonic()
@@ -318,11 +319,7 @@ def test_the_kernel_counts_one_watt_a_cpu(tmp_path: Path) -> None:
 
 def test_events_that_somebody_closed_are_opened_again_and_no_other_file_is_closed(tmp_path: Path) -> None:
     settings = Settings(path_sysfs=str(write_power(tmp_path)), path_grants=str(tmp_path))
-    if not may_open():
-        with pytest.raises(SensorRefused):
-            detect(settings)
-        return
-    real = detect(settings)
+    real = events_of(settings)
     real.read(0)
     fds = [fd for group in real._groups for fd in group.fds]
     for fd in fds:
@@ -343,11 +340,7 @@ def test_events_that_somebody_closed_are_opened_again_and_no_other_file_is_close
 
 def test_closing_gives_back_every_event(tmp_path: Path) -> None:
     settings = Settings(path_sysfs=str(write_power(tmp_path)), path_grants=str(tmp_path))
-    if not may_open():
-        with pytest.raises(SensorRefused):
-            detect(settings)
-        return
-    real = detect(settings)
+    real = events_of(settings)
     fds = [fd for held in real.descriptors().values() for fd in held]
     real.close()
     real.close()

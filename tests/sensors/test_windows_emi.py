@@ -7,6 +7,7 @@ import pytest
 
 from carbonwatch.errors import SensorUnavailable
 from carbonwatch.model import Domain
+from carbonwatch.sensors._rapl import STANDS_STILL
 from carbonwatch.sensors.windows_emi import Channel, EmiMeter, Shown, detect, measurement, metadata, version
 from carbonwatch.settings import Settings
 
@@ -224,3 +225,24 @@ def test_closing_gives_the_devices_back() -> None:
 
     assert windows.opened == 0
     assert meter.read(0) == {}
+
+
+def test_a_counter_that_stands_at_0_is_none_and_not_0() -> None:
+    windows = FakeWindows(RAPL)
+    windows.shown[0][0] = 0
+
+    meter = windows.meter()
+
+    assert [d.id for d in meter.domains] == ["emi:dram-0"]
+    assert meter.rejected["emi:package-0"] == "never moves: its counter stands at 0, as in virtual machines"
+
+
+def test_a_counter_that_does_not_move_for_seconds_is_a_gap_until_it_does() -> None:
+    windows = FakeWindows(RAPL[:1])
+    meter = windows.meter()
+    meter.read(0)
+    still, why = meter.read(6 * S), dict(meter.failed)
+    windows.advance(0, 0, 7)
+
+    assert (still, why) == ({}, {"emi:package-0": STANDS_STILL})
+    assert meter.read(7 * S)["emi:package-0"] == pytest.approx(7 * S, rel=1e-6)

@@ -7,15 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from carbonwatch.activity import apple, drm
+from carbonwatch.activity._containers import Names, group_of
 from carbonwatch.activity._kfd import Kfd
 from carbonwatch.activity.procfs import _content, _names
 from carbonwatch.errors import Unavailable
 from carbonwatch.nvidia import Board, NoAnswer, Nvml
 from carbonwatch.settings import Settings
-
-_HEX = frozenset("0123456789abcdef")
-# the beginning of a control group's name -> what runs such containers
-_RUNTIMES = {"docker": "docker", "libpod": "podman", "cri-containerd": "pod", "crio": "pod", "lxc": "lxc"}
 
 
 class Key(NamedTuple):
@@ -52,6 +49,7 @@ class ByProc:
         self._tick_s = 1.0 / os.sysconf("SC_CLK_TCK")
         self._known: dict[tuple[Key, bytes], tuple[str, str, str]] = {}
         self._users: dict[int, str] = {}
+        self._names = Names(os.path.dirname(os.path.abspath(path_procfs)))  # files of the machine whose /proc it is
 
     def look(self) -> dict[Key, Seen]:
         found: dict[Key, Seen] = {}
@@ -79,7 +77,8 @@ class ByProc:
             uid = os.stat(f"{self._folder}/{pid}").st_uid
         except OSError:
             uid = -1
-        return name, self._user(uid), group_of(_content(f"{self._folder}/{pid}/cgroup").decode(errors="replace"))
+        group = group_of(_content(f"{self._folder}/{pid}/cgroup").decode(errors="replace"))
+        return name, self._user(uid), self._names.of(group)
 
     def _user(self, uid: int) -> str:
         if uid not in self._users:
@@ -120,37 +119,6 @@ def everybody(path_procfs: str, told: Callable[[Sequence[str]], str]) -> Everybo
         return ByPsutil()
     except ImportError as error:
         raise Unavailable("There is no /proc here, so nothing tells who works.", "pip install psutil") from error
-
-
-def group_of(text: str) -> str:
-    """A process's container or service, from /proc/<pid>/cgroup; nothing where it is in none."""
-    for line in text.splitlines():
-        parts = line.split(":", 2)[-1].split("/")
-        for part in reversed(parts):
-            found = _container(part, parts)
-            if found:
-                return found
-    for line in text.splitlines():
-        for part in reversed(line.split(":", 2)[-1].split("/")):
-            if part.endswith(".service") and not part.startswith("user@"):
-                return part.removesuffix(".service")
-    return ""
-
-
-def _container(part: str, parts: list[str]) -> str:
-    word = part.removesuffix(".scope")
-    runtime, _, rest = word.partition("-")
-    if word.startswith("cri-containerd-"):
-        runtime, rest = "cri-containerd", word.removeprefix("cri-containerd-")
-    id_ = rest if runtime in _RUNTIMES else word
-    if word.startswith("lxc.payload."):
-        return f"lxc {word.removeprefix('lxc.payload.')}"
-    if len(id_) != 64 or not set(id_) <= _HEX:
-        return ""
-    kind = _RUNTIMES.get(runtime) or ("pod" if any("kubepods" in p for p in parts) else "docker")
-    if any("kubepods" in p for p in parts):
-        kind = "pod"
-    return f"{kind} {id_[:12]}"
 
 
 class OnCards(Protocol):

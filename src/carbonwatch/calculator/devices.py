@@ -88,9 +88,9 @@ def find(device: Device) -> Model:
     found = {"gpu": _gpu, "tpu": _tpu, "cpu": _cpu}[device.kind](device.name)
     if found is None:
         near = get_close_matches(device.name, names(device.kind), 3, 0.5)
-        hint = f"Did you mean {' or '.join(near)}?" if near else ""
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
         raise SettingsError(
-            f"{device.name!r} is no {device.kind.upper()} that the tables know, so its power is not known. "
+            f"{device.name!r} is no {device.kind.upper()} that the tables know, so its power is not known."
             f"{hint} `carbonwatch calc --list {device.kind}` lists them."
         )
     return found

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import NoReturn
 
 from carbonwatch._version import __version__
 from carbonwatch.cli import _ending, _terminal
-from carbonwatch.errors import CarbonwatchError
+from carbonwatch.errors import CarbonwatchError, cause
 
 GROUPS = {
     "Measure": ("run", "monitor", "top", "when"),
     "Look at it": ("report", "runs", "board", "calc", "compare", "appendix", "reprice", "ci"),
     "Find out why": ("doctor", "grant", "grid", "estimate", "calibrate", "powerlimit"),
-    "Come from CodeCarbon": ("import", "migrate"),
+    "Come from CodeCarbon": ("import", "migrate", "detect", "login", "config", "get-token", "test-api"),
 }
 
 _OVERVIEW = """\
@@ -39,6 +40,16 @@ Example:
   carbonwatch runs --since 7d            what ran in the last week
   carbonwatch doctor                     what is measured here, and what is not
 """
+
+
+# argparse's words for a wrong value -> ours
+_IN_OUR_WORDS = (
+    (r"^argument (\S+): invalid int value: (.*)$", r"\1 is \2, which is no whole number"),
+    (r"^argument (\S+): invalid float value: (.*)$", r"\1 is \2, which is no number"),
+    (r"^argument (\S+): invalid choice: (.*) \(choose from (.*)\)$", r"\1 is \2; it must be one of \3"),
+    (r"^argument (\S+): expected (?:one|at least one) argument$", r"\1 needs a value"),
+    (r"^argument (\S+): ", r"\1: "),
+)
 
 
 class UsageError(CarbonwatchError):
@@ -59,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
         return _ending.CODE_OF_PIPE
     except OSError as error:  # stdout on a full disk, a folder that was deleted
         _terminal.give_up_stdout()
-        _terminal.say(f"carbonwatch: {error}")
+        _terminal.say(f"carbonwatch: {f'{error.filename}: ' if error.filename else ''}{cause(error)}")
         return 1
     except KeyboardInterrupt:
         return _ending.die_of(_ending.SIGINT)
@@ -147,12 +158,14 @@ class _Parser(argparse.ArgumentParser):
     """argparse, with errors as ours are: one message, and what to do."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self._explained(message)} `{self.prog} --help` shows what it takes.")
+        raise UsageError(f"{self._explained(message).rstrip('.')}. `{self.prog} --help` shows what it takes.")
 
     def _explained(self, message: str) -> str:
         unknown = message.removeprefix("unrecognized arguments: ")
         if unknown == message:
-            return f"{message[:1].upper()}{message[1:]}."
+            for theirs, ours in _IN_OUR_WORDS:
+                message = re.sub(theirs, ours, message)
+            return f"{message[:1].upper()}{message[1:]}"
         first = unknown.split()[0]
         hint = _terminal.nearest(first.partition("=")[0], list(self._option_string_actions))
         return f"{self.prog.partition(' ')[2]} does not know {first!r}.{hint}"

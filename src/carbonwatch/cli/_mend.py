@@ -20,7 +20,7 @@ class ChangeError(CarbonwatchError):
 
 def made(root: str = "") -> tuple[Fix, ...]:
     """The changes that stand in this machine's files as we wrote them."""
-    return tuple(fix for fix in FIXES if _holds(root + fix.path, fix.text))
+    return tuple(fix for fix in FIXES if fix.stands_in(_text(root + fix.path)))
 
 
 def change(
@@ -36,7 +36,7 @@ def change(
     """Shows changes and makes them after a yes. False if there was none; raises ChangeError where one fails."""
     fixes = tuple(fixes)
     for fix in fixes:
-        _terminal.say(_shown(fix, undo))
+        _terminal.say(_shown_undo(fix, root) if undo else f"{fix.purpose}:\n{fix.shell()}\n{fix.exposes}")
     if not yes and not _agreed(ask):
         _terminal.say("carbonwatch: nothing was changed.")
         return False
@@ -78,11 +78,9 @@ def _is_root() -> bool:
     return os.geteuid() == 0
 
 
-def _shown(fix: Fix, undo: bool) -> str:
-    if undo:
-        commands = "\n".join(f"  sudo {line}" for line in (f"rm -f {fix.path}", *fix.undo))
-        return f"To take back the change {fix.name!r}:\n{commands}"
-    return f"{fix.purpose}:\n{fix.shell()}\n{fix.exposes}"
+def _shown_undo(fix: Fix, root: str) -> str:
+    commands = fix.shell_undo(fix.members(_text(root + fix.path)))
+    return "\n".join((f"To take back the change {fix.name!r}:", *(f"  {line}" for line in commands)))
 
 
 def _agreed(ask: Callable[[str], str]) -> bool:
@@ -94,12 +92,12 @@ def _agreed(ask: Callable[[str], str]) -> bool:
         return False
 
 
-def _holds(path: str, text: str) -> bool:
+def _text(path: str) -> str:
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read().strip() == text
+            return file.read()
     except OSError:
-        return False
+        return ""
 
 
 def _run(command: Sequence[str]) -> Any:

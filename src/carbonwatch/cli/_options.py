@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from carbonwatch import settings
@@ -27,9 +28,20 @@ def flag(name: str) -> str:
 
 
 def chosen(args: argparse.Namespace) -> Settings:
-    """The settings of a command line, the environment and files. Raises SettingsError."""
+    """The settings of a command line, the environment and files, ours before CodeCarbon's. Raises SettingsError."""
     given = {name: getattr(args, name, None) for name in settings.names()}
-    return settings.resolve(given, source="flag")
+    return settings.resolve(given, source="flag", others=_codecarbons())
+
+
+def _codecarbons(environ: Mapping[str, str] | None = None) -> list[tuple[str, dict[str, str]]]:
+    """What CodeCarbon's variables and config files say: whoever comes from there has them."""
+    environ = os.environ if environ is None else environ
+    files = (".codecarbon.config", os.path.expanduser("~/.codecarbon.config"))
+    if not any(name.startswith("CODECARBON_") for name in environ) and not any(map(os.path.isfile, files)):
+        return []
+    from carbonwatch.codecarbon import parameters
+
+    return parameters.layers()
 
 
 def seconds(text: str) -> int:

@@ -57,10 +57,12 @@ def used_between(before: Mapping[Key, Seen], now: Mapping[Key, Seen]) -> dict[Ke
 
     What came and went meanwhile, or used a last bit before it went, is that of who waited for it.
     """
+    parents = {key.pid: seen.parent for key, seen in before.items() if key not in now}
     owed_s: dict[int, float] = {}
     for key, gone in before.items():
         if key not in now:
-            owed_s[gone.parent] = owed_s.get(gone.parent, 0.0) + gone.cpu_s + gone.children_s
+            heir = _heir(gone.parent, parents)
+            owed_s[heir] = owed_s.get(heir, 0.0) + gone.cpu_s + gone.children_s
     used_s: dict[Key, float] = {}
     for key, seen in now.items():
         then = before.get(key)
@@ -70,6 +72,15 @@ def used_between(before: Mapping[Key, Seen], now: Mapping[Key, Seen]) -> dict[Ke
             waited_s = max(0.0, seen.children_s - then.children_s - owed_s.get(key.pid, 0.0))
             used_s[key] = max(0.0, seen.cpu_s - then.cpu_s) + waited_s
     return used_s
+
+
+def _heir(pid: int, parents: Mapping[int, int]) -> int:
+    """The nearest ancestor that is not gone: he is credited with all that went below him. `parents`: of the gone."""
+    for _ in parents:
+        if pid not in parents:
+            break
+        pid = parents[pid]
+    return pid
 
 
 class Accounts:

@@ -11,6 +11,7 @@ Examples:
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
@@ -39,6 +40,8 @@ def main(args: argparse.Namespace) -> int:
     if path is None and not args.csv:
         raise UsageError("The setting store is `none`, so no run is kept. Give a file of runs: --csv FILE")
     for file in args.csv:
+        if not os.path.exists(file) or os.path.isdir(file):
+            raise UsageError(f"{file} is no file, so there are no runs in it. Give an emissions.csv.")
         _terminal.say(f"Reading {file} ...")
     show(path, args.csv, args.port, in_browser=not args.no_browser)
     return 0
@@ -72,14 +75,15 @@ def carbonboard() -> int:
 def _serve(address: str, in_browser: bool, serve: Callable[[], None]) -> None:
     _terminal.say(f"The board is at {address}\nCtrl-C ends it.")
     if in_browser:
-        _open(address)
+        open_page(address)
     try:
         serve()
     except KeyboardInterrupt:
         _terminal.say("")
 
 
-def _open(address: str) -> None:
+def open_page(address: str) -> None:
+    """Opens a page in the user's browser, or says that there is none."""
     import webbrowser
 
     try:

@@ -25,7 +25,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from statistics import median
 
@@ -201,12 +201,25 @@ def _asked(sampler: Sampler, seconds: float) -> Pair:
     before_ns, before_j = inside(sampler)
     time.sleep(seconds)
     ns, joules = inside(sampler)
-    print("The meter at the wall shows, in W: ", end="", file=sys.stderr, flush=True)
-    try:
-        wall_w = float(sys.stdin.readline().replace(",", "."))
-    except ValueError as error:
-        raise CalibrationError("That is no number of watts, so there is nothing to fit.") from error
-    return Pair((joules - before_j) / (ns - before_ns) * 1e9, wall_w)
+    return Pair((joules - before_j) / (ns - before_ns) * 1e9, answered(sys.stdin))
+
+
+def answered(lines: Iterable[str]) -> float:
+    """The watts that who sits there reads off the meter; asked for again where they are no number."""
+    _ask("The meter at the wall shows, in W: ")
+    for line in lines:
+        try:
+            wall_w = float(line.replace(",", "."))
+        except ValueError:
+            wall_w = 0.0
+        if 0 < wall_w < float("inf"):
+            return wall_w
+        _ask("That is no number of watts. It shows, in W: ")
+    raise CalibrationError("Nobody says what the meter shows. Let it be asked: --plug; or give its readings: --csv.")
+
+
+def _ask(question: str) -> None:
+    print(question, end="", file=sys.stderr, flush=True)
 
 
 def _beside_a_file(args: argparse.Namespace, sampler: Sampler) -> list[Pair]:

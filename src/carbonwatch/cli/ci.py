@@ -23,6 +23,7 @@ from typing import NamedTuple
 from carbonwatch import plugins
 from carbonwatch.cli import UsageError, _options, _terminal
 from carbonwatch.cli.report import open_store
+from carbonwatch.errors import cause
 from carbonwatch.model import Run
 from carbonwatch.reports import json
 from carbonwatch.reports._figures import UNKNOWN
@@ -77,7 +78,7 @@ def _baseline(path: str | None) -> Run | None:
         _terminal.say(f"There is no baseline {path} yet, so nothing is compared.")
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"The baseline {path} can't be read ({error}).") from error
+        raise UsageError(f"The baseline {path} can't be read ({cause(error)}).") from error
 
 
 def _verdicts(run: Run, before: Run | None, args: argparse.Namespace) -> Iterator[Verdict]:

@@ -29,7 +29,7 @@ from carbonwatch._version import __version__
 from carbonwatch.cli import _options, _terminal
 from carbonwatch.errors import SettingsError, StoreError, Unavailable
 from carbonwatch.model import Domain, Intensity, Place
-from carbonwatch.rights import POWERCAP_FOR_A_GROUP, Fix, Mendable, SensorRefused
+from carbonwatch.rights import HWMON_FOR_A_GROUP, POWERCAP_FOR_A_GROUP, Fix, Mendable, SensorRefused
 from carbonwatch.settings import Settings
 from carbonwatch.store.query import Store
 from carbonwatch.tracker import Tracker
@@ -245,6 +245,8 @@ def _not_read(found: Findings, width: int, colour: bool) -> Iterator[str]:
         if source.fix:
             yield from _wrapped(source.fix.exposes, width, _INDENT)
             yield from _wrapped("`carbonwatch doctor --fix` does that, `--undo` takes it back.", width, _INDENT)
+            if found.facts["container"] not in ("none", "None"):
+                yield from _wrapped("In a container, make it on the host.", width, _INDENT)
 
 
 def _remedy(remedy: str, width: int) -> Iterator[str]:
@@ -272,8 +274,16 @@ def _missing(name: str, why: Unavailable, read: tuple[Domain, ...]) -> Source:
     state: State = "refused" if isinstance(why, SensorRefused) else "absent"
     if not isinstance(why, Mendable):
         return Source(name, state, why.reason, remedy=why.remedy)
-    lost = [_lost(component, worth, read) for component, worth in why.worth.items()]
+    lost = [_lost(component, worth, read) for component, worth in why.worth.items() if _narrows(component, worth, read)]
+    if why.worth and not lost:
+        return Source(name, state, f"{why.reason} Nothing is lost: what it meters is measured as well already.")
     return Source(name, state, why.reason, "; ".join(lost), why.remedy, why.fix)
+
+
+def _narrows(component: str, worth: tuple[float, float], read: tuple[Domain, ...]) -> bool:
+    """Whether a component would be known better than it is."""
+    errors = [domain.error for domain in read if domain.component == component and domain.quality == "measured"]
+    return not any(worth[0] <= low and high <= worth[1] for low, high in errors)
 
 
 def _lost(component: str, worth: tuple[float, float], read: tuple[Domain, ...]) -> str:
@@ -287,7 +297,8 @@ def _rejected(id_: str, why: str) -> Source:
     """What is there and not counted; closed to this user, or one too many."""
     if os.strerror(errno.EACCES) not in why:
         return Source(id_, "rejected", why)
-    return Source(id_, "refused", why, remedy=POWERCAP_FOR_A_GROUP.remedy(), fix=POWERCAP_FOR_A_GROUP)
+    fix = HWMON_FOR_A_GROUP if id_.startswith(tuple(HWMON_FOR_A_GROUP.sensors)) else POWERCAP_FOR_A_GROUP
+    return Source(id_, "refused", why, remedy=fix.remedy(), fix=fix)
 
 
 def _range(low: float, high: float) -> str:

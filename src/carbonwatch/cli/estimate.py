@@ -29,7 +29,7 @@ from pathlib import Path
 
 from carbonwatch import embodied, estimate, powermodel
 from carbonwatch.embodied import Embodied
-from carbonwatch.errors import SettingsError
+from carbonwatch.errors import SettingsError, cause
 from carbonwatch.estimate import PowerEstimate
 from carbonwatch.units import human_mass
 
@@ -245,7 +245,9 @@ def _text(path: str) -> str:
     try:
         content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
-        raise SettingsError(f"{path} can't be read as CSV ({error}), so there is nothing to estimate.") from error
+        raise SettingsError(
+            f"{path} can't be read as CSV ({cause(error)}), so there is nothing to estimate."
+        ) from error
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return content.decode("utf-16", errors="replace")
     try:

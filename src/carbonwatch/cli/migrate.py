@@ -1,9 +1,10 @@
 """Show, or make, the change from CodeCarbon to carbonwatch in a project.
 
-It looks for imports of codecarbon in programs, notebooks and documents, and for
-requirements and `pip install` lines that name it. Config files and CODECARBON_*
-variables stay: carbonwatch reads them. Nothing is changed without --write, and
-a second time there is nothing left to change.
+It looks for imports of codecarbon in programs, notebooks and documents, for
+requirements and `pip install` lines that name it, and for calls such as
+`codecarbon monitor -- make` in scripts, CI files, Makefiles and Dockerfiles.
+Config files and CODECARBON_* variables stay: carbonwatch reads them. Nothing is
+changed without --write, and a second time there is nothing left to change.
 
 Examples:
   carbonwatch migrate                     what would change in this folder

@@ -22,7 +22,7 @@ from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from carbonwatch import store
-from carbonwatch.cli import _options, _terminal
+from carbonwatch.cli import _options, _sending, _terminal
 from carbonwatch.model import Component, Run
 from carbonwatch.settings import Settings
 from carbonwatch.tracker import Tracker
@@ -56,25 +56,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PORT",
         help="Serve the figures to Prometheus there, to this machine alone; HOST:PORT for others.",
     )
+    _sending.add_arguments(parser)
     _options.add_settings(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     args.scope = args.scope or "machine"  # what the settings say is meant for programs
     settings = _options.chosen(args)
+    sending = _sending.opened(args)
     tracker = Tracker(settings, facts={"command": "carbonwatch monitor"})
     ended = _asked_to_end()
     drawn = _Screen() if _terminal.is_terminal(sys.stdout) else None
     with _shown(args, drawn.show if drawn else _show_line) as show, tracker:
+        sending.begin(lambda: tracker.run)
         try:
             watch(tracker, settings, args.duration, ended, show)
         except BrokenPipeError:  # the run has ended well, though nobody reads on
-            tracker.stop()
+            sending.end(tracker.stop())
             raise
     if drawn:
         drawn.clear()
     if not settings.quiet:
         _terminal.show(("" if drawn else "\n") + _terminal.summary(tracker.run, sys.stdout, store.path(settings)))
+    sending.end(tracker.run)
     return 0
 
 

@@ -27,7 +27,7 @@ from dataclasses import replace
 
 from carbonwatch import environment, plugins, store
 from carbonwatch.activity import _taskclock
-from carbonwatch.cli import UsageError, _child, _ending, _options, _terminal
+from carbonwatch.cli import UsageError, _child, _ending, _options, _sending, _terminal
 from carbonwatch.errors import CarbonwatchError, GridUnavailable, Unavailable
 from carbonwatch.model import Run, State
 from carbonwatch.settings import Settings
@@ -63,11 +63,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--within", type=_options.seconds, default=86400, metavar="TIME", help="It has to end by then. Default: 24h."
     )
+    _sending.add_arguments(parser)
     _options.add_settings(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     settings = _options.chosen(args)
+    sending = _sending.opened(args)
     command = _command(args.command) if args.pid is None else []
     if args.json is not None:
         _check_file(args.json)
@@ -77,7 +79,7 @@ def main(args: argparse.Namespace) -> int:
         from carbonwatch.cli import _attach
 
         _check_alone(args)
-        _hand_over(_attach.run(args.pid, settings), settings, args.json)
+        _hand_over(_attach.run(args.pid, settings), settings, args.json, sending)
         return 0
     try:
         path = _child.find(command[0])
@@ -85,9 +87,10 @@ def main(args: argparse.Namespace) -> int:
         return _not_run(error)
     if args.when_clean is not None:
         _wait(settings, args.when_clean, args.within)
-    code, run = _in_a_group(path, command, settings) if args.cgroup else _measured(path, command, settings)
+    measured = _in_a_group if args.cgroup else _measured
+    code, run = measured(path, command, settings, sending)
     if run is not None:
-        _hand_over(run, settings, args.json)
+        _hand_over(run, settings, args.json, sending)
     return code if code >= 0 else _ending.die_of(-code)
 
 
@@ -110,7 +113,7 @@ def _check_alone(args: argparse.Namespace) -> None:
             raise UsageError(f"--pid measures a program that runs already, so {name} makes no sense with it.")
 
 
-def _in_a_group(path: str, command: list[str], settings: Settings) -> tuple[int, Run | None]:
+def _in_a_group(path: str, command: list[str], settings: Settings, sending: _sending.Sending) -> tuple[int, Run | None]:
     """As _measured(), in a control group of its own, where one can be had."""
     from carbonwatch.cli import _cgroup
 
@@ -121,9 +124,9 @@ def _in_a_group(path: str, command: list[str], settings: Settings) -> tuple[int,
             f"carbonwatch: There is no control group for the program: {error.reason} Its process tree is followed "
             "instead."
         )
-        return _measured(path, command, settings)
+        return _measured(path, command, settings, sending)
     try:
-        return _measured(path, command, replace(settings, cpu_time="cgroup"))
+        return _measured(path, command, replace(settings, cpu_time="cgroup"), sending)
     finally:
         if group is not None:
             group.leave()
@@ -145,13 +148,13 @@ def _wait(settings: Settings, duration_s: int, within_s: int) -> None:
         time.sleep(min(left_s, 60))
 
 
-def _measured(path: str, command: list[str], settings: Settings) -> tuple[int, Run | None]:
+def _measured(path: str, command: list[str], settings: Settings, sending: _sending.Sending) -> tuple[int, Run | None]:
     """The program's exit code, and what it used as far as that could be measured."""
     mask = _child.hold_signals()
     try:
         if settings.cpu_time != "proc":
             _taskclock.wake()
-        tracker = _started(path, command, settings)
+        tracker = _started(path, command, settings, sending)
         try:
             code = _child.run(path, command, mask)
         except OSError as error:
@@ -162,7 +165,7 @@ def _measured(path: str, command: list[str], settings: Settings) -> tuple[int, R
         _child.release_signals(mask)
 
 
-def _started(path: str, command: list[str], settings: Settings) -> Tracker | None:
+def _started(path: str, command: list[str], settings: Settings, sending: _sending.Sending) -> Tracker | None:
     try:
         from carbonwatch import conditions
         from carbonwatch.tracker import Tracker
@@ -172,6 +175,7 @@ def _started(path: str, command: list[str], settings: Settings) -> Tracker | Non
         tracker = Tracker(settings, facts=facts)
         tracker.start()
         tracker.settle()
+        sending.begin(lambda: tracker.run)
     except CarbonwatchError:
         raise
     # border: whatever else is wrong with measuring (say, a Python without sqlite3), the program is run
@@ -197,12 +201,13 @@ def _not_run(error: OSError) -> int:
     return 127 if isinstance(error, FileNotFoundError) else 126
 
 
-def _hand_over(run: Run, settings: Settings, file: str | None) -> None:
+def _hand_over(run: Run, settings: Settings, file: str | None, sending: _sending.Sending) -> None:
     try:
         if not settings.quiet:
             _terminal.say("\n" + _terminal.summary(run, sys.stderr, store.path(settings)))
         if file is not None:
             _write(file, plugins.load("reports", "json")(run))
+        sending.end(run)
     # border: as above; the run is in the store
     except Exception as error:
         _terminal.say(f"carbonwatch: The result could not be handed over: {error}. `carbonwatch report` has it.")

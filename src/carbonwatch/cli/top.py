@@ -186,6 +186,7 @@ def screen(
     powers_w: list[float],
     width: int,
     colour: bool,
+    by: str = "process",
 ) -> list[str]:
     """The lines of the view: the machine on top, then who makes it up."""
     if not frame.qualities:
@@ -205,11 +206,11 @@ def screen(
     ]
     lines = [_terminal.painted(_terminal.cut(head[0], width), _terminal.BOLD, colour)]
     lines += [_terminal.painted(_terminal.cut(line, width), _terminal.DIM, colour) for line in head[1:] if line]
-    return [*lines, "", *_table(frame, rows, grams, width, colour)]
+    return [*lines, "", *_table(frame, rows, grams, width, colour, by)]
 
 
-def _table(frame: Frame, rows: list[Row], grams: Any, width: int, colour: bool) -> list[str]:
-    has_gpu, has_pid = any(row.gpu_nj for row in rows), any(row.pid is not None for row in rows)
+def _table(frame: Frame, rows: list[Row], grams: Any, width: int, colour: bool, by: str) -> list[str]:
+    has_gpu, has_pid = any(row.gpu_nj for row in rows), by == "process"
     titles = ["PID", "USER"] * has_pid + ["POWER", "", "CO2e", "CPU"] + ["GPU"] * has_gpu + ["USED", "WHO"]
     cells = [titles]
     for row in rows:
@@ -272,7 +273,7 @@ def _show(watching: Watching, frame: Frame, args: argparse.Namespace) -> None:
         text = as_json(frame, rows, watching.intensity, watching.pue)
     else:
         width, colour = _terminal.width(sys.stdout) or _WIDTH, _terminal.colour(sys.stdout)
-        text = "\n".join(screen(frame, rows, watching.intensity, watching.pue, [], width, colour))
+        text = "\n".join(screen(frame, rows, watching.intensity, watching.pue, [], width, colour, args.by))
     _terminal.show(text)
     _terminal.flush()
 
@@ -298,7 +299,7 @@ def _draw(watching: Watching, frame: Frame, by: str, most: int | None, powers_w:
     room = max(1, height - 8)
     rows = rows_of(frame, by, room if most is None else min(most, room))
     colour = _terminal.colour(sys.stdout)
-    lines = screen(frame, rows, watching.intensity, watching.pue, powers_w, width, colour)[: height - 1]
+    lines = screen(frame, rows, watching.intensity, watching.pue, powers_w, width, colour, by)[: height - 1]
     lines.append(_terminal.painted(_terminal.cut("c: containers or processes   q: end", width), _terminal.DIM, colour))
     sys.stdout.write("\x1b[H" + "".join(f"{line}\x1b[K\n" for line in lines[:-1]) + f"{lines[-1]}\x1b[K\x1b[J")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""What changes in a project's files from CodeCarbon to carbonwatch: imports and requirements, nothing else."""
+"""What changes in a project's files from CodeCarbon to carbonwatch: imports, requirements and calls, nothing else."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from carbonwatch.codecarbon import calls
 
 _OURS = "carbonwatch.codecarbon"
 # their module -> ours, and its names; what is not here is for a person to look at
@@ -36,13 +38,16 @@ _MODULES = {
 _SKIPPED = {".git", ".hg", ".tox", ".nox", ".venv", "venv", "node_modules", "__pycache__", "site-packages", "build"}
 _LARGEST = 5_000_000  # bytes; a longer file is data
 _PYTHON = (".py", ".pyi")
-_SCRIPTS = (".sh", ".yml", ".yaml", ".md", ".rst", "Dockerfile", "Makefile", ".ipynb")
+_DOCUMENTS = (".md", ".rst", ".ipynb")
+_SHELLS = (".sh", ".bash", ".zsh", ".ps1", ".bat", ".slurm", ".sbatch", ".service", ".yml", ".yaml", ".mk", ".toml")
+_BUILDS = ("Dockerfile", "Containerfile", "Makefile", "Jenkinsfile", "justfile")
+_SCRIPTS = (*_DOCUMENTS, *_SHELLS, *_BUILDS)
 _REQUIREMENTS = re.compile(
     r"(requirements|constraints)[\w.-]*\.(txt|in)|pyproject\.toml|setup\.(py|cfg)|Pipfile|tox\.ini|environment\.ya?ml"
 )
 # a name of a package: no part of a path, an address or another name; with its extras and versions
 _VERSION = r"(\[[\w, -]*\])?(\s*[=<>!~]=?=?\s*[\w.*]+(\s*,\s*[=<>!~]=?=?\s*[\w.*]+)*)?"
-_PACKAGE = re.compile(rf"(?<![\w./@-])codecarbon{_VERSION}(?![\w./-])")
+_PACKAGE = re.compile(rf"(?<![\w./@-])codecarbon{_VERSION}(?![\w./-])(?!\s+({'|'.join(calls.COMMANDS)})\b)")
 _POETRY = re.compile(r'^codecarbon\s*=\s*(".*"|\{.*\})', re.MULTILINE)
 _INSTALL = re.compile(r"(pip3?|uv|poetry|pdm|conda|mamba)\b.*\b(install|add)\b")
 _IN_A_STRING = re.compile(rf"""(?P<quote>["'])codecarbon{_VERSION}(?P=quote)""")
@@ -72,9 +77,10 @@ def changed(path: Path, text: str) -> Change:
     if path.suffix in _PYTHON:
         after, left = _python(text)
         return Change(path, text, _strings(after) if path.name == "setup.py" else after, left)
+    after, left = calls.rewritten(text, document=path.suffix in _DOCUMENTS)
     if _REQUIREMENTS.fullmatch(path.name):
-        return Change(path, text, _PACKAGE.sub("carbonwatch", _POETRY.sub('carbonwatch = "*"', text)))
-    return Change(path, text, "".join(_script_line(line) for line in text.splitlines(keepends=True)))
+        return Change(path, text, _PACKAGE.sub("carbonwatch", _POETRY.sub('carbonwatch = "*"', after)), left)
+    return Change(path, text, "".join(_script_line(line) for line in after.splitlines(keepends=True)), left)
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -113,7 +119,19 @@ def _python(text: str) -> tuple[str, tuple[str, ...]]:
             left.append(f"line {node.lineno}: {lines[at].strip()}")
         else:
             lines[at] = line
+    left += [f"line {number}: {lines[number - 1].strip()}" for number in _calls(tree)]
     return "".join(lines), tuple(left)
+
+
+def _calls(tree: ast.Module) -> Iterator[int]:
+    """Lines in which a program calls their command line, as one text or as a list of words."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and calls.is_call(node.value):
+            yield node.lineno
+        elif isinstance(node, ast.List | ast.Tuple):
+            words = [each.value for each in node.elts if isinstance(each, ast.Constant)]
+            if words[:1] == ["codecarbon"] and words[1:2] and words[1] in calls.COMMANDS:
+                yield node.lineno
 
 
 def _is_theirs(node: ast.Import | ast.ImportFrom) -> bool:

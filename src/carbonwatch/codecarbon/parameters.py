@@ -6,7 +6,7 @@ Names and meanings are those that CodeCarbon 3.3.2 documents; a wrong value is n
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ _OUTPUT_METHODS = ("csv", "api", "logger", "prometheus", "logfire", "boamps")
 _EXPERIMENT_ID = "5b0fa12a-3dd7-45bb-9766-cc326314d9f1"  # theirs, where none is given
 _MEASURE_POWER_SECS = 15.0  # their default: ours is finer, but nothing is sent oftener than by theirs
 _API_CALL_INTERVAL = 8
+_PREFIX = "CODECARBON_"  # of variables
 
 
 def parameters() -> tuple[str, ...]:
@@ -107,21 +108,52 @@ def get_hierarchical_config() -> dict[str, str]:
     return {**_from_files(), **_from_environment()}
 
 
-def _from_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    prefix = "CODECARBON_"
+def configured(environ: Mapping[str, str] | None = None) -> dict[str, tuple[str, str]]:
+    """Every value that is set outside of a call, by name, and where; also what their command line alone reads."""
+    found = {name: (value, path) for path, values in _files() for name, value in values.items()}
+    return {**found, **{k: (v, f"{_PREFIX}{k.upper()}") for k, v in _variables(environ).items()}}
+
+
+def layers() -> list[tuple[str, dict[str, str]]]:
+    """The same as our settings, each with where it is set, for our own command line.
+
+    Where a run goes to is its options' matter, and what is measured its commands'.
+    """
+    found = configured()
+    ours = {name: setting for name, setting in _SETTINGS.items() if name != "tracking_mode"}
+    if "country_iso_code" not in found:
+        ours["country_2letter_iso_code"] = "country"
+    settings = [(_place(k, where), {ours[k]: value}) for k, (value, where) in found.items() if k in ours]
+    of_clouds = {name: value for name, (value, _) in found.items() if name.startswith("cloud_")}
+    if of_clouds:
+        name = next(iter(of_clouds))
+        settings.append((_place(name, found[name][1]), {"cloud": _cloud(of_clouds)}))
+    return settings
+
+
+def _place(name: str, where: str) -> str:
+    return where if where.startswith(_PREFIX) else f"{name} in {where}"
+
+
+def _from_environment() -> dict[str, str]:
+    return _taken(_variables(), "the environment")
+
+
+def _variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     environ = os.environ if environ is None else environ
-    found = {k[len(prefix) :].lower(): v for k, v in environ.items() if k.startswith(prefix) and v != ""}
-    return _taken(found, "the environment")
+    return {k[len(_PREFIX) :].lower(): v for k, v in environ.items() if k.startswith(_PREFIX) and v != ""}
 
 
 def _from_files() -> dict[str, str]:
-    """The section [codecarbon] of ~/.codecarbon.config, and over it that of ./.codecarbon.config."""
-    found: dict[str, str] = {}
+    return {name: value for path, values in _files() for name, value in _taken(values, path).items()}
+
+
+def _files() -> Iterator[tuple[str, dict[str, str]]]:
+    """The section [codecarbon] of ~/.codecarbon.config, then that of ./.codecarbon.config, which goes before it."""
     for folder in (os.path.expanduser("~"), os.curdir):
         path = os.path.join(folder, ".codecarbon.config")
         if os.path.isfile(path):
-            found.update(_taken(_read_ini(path), path))
-    return found
+            yield path, _read_ini(path)
 
 
 def _read_ini(path: str) -> dict[str, str]:
@@ -264,7 +296,7 @@ def handlers(given: Mapping[str, Any]) -> list[Any]:
     if given.get("emissions_endpoint"):
         found.append(outputs.HTTPOutput(_address(given, "emissions_endpoint")))
     made: dict[str, Callable[[], Any]] = {
-        "api": lambda: outputs.CodeCarbonAPIOutput(_address(given, "api_endpoint"), _experiment_id(given), _key(given)),
+        "api": lambda: outputs.CodeCarbonAPIOutput(api_endpoint(given), experiment_id(given), _key(given)),
         "logger": lambda: _logger(given),
         "prometheus": lambda: outputs.PrometheusOutput(given.get("prometheus_url") or "localhost:9091", _job(given)),
         "logfire": outputs.LogfireOutput,
@@ -291,6 +323,11 @@ def _number(given: Mapping[str, Any], name: str, default: float) -> float:
         raise _wrong(f"{name} is {given[name]!r}; it must be a number.") from None
 
 
+def api_endpoint(given: Mapping[str, Any]) -> str:
+    """The server that runs are sent to: CodeCarbon's own by default."""
+    return _address(given, "api_endpoint")
+
+
 def _address(given: Mapping[str, Any], name: str) -> str:
     url = str(given.get(name) or ("https://api.codecarbon.io" if name == "api_endpoint" else ""))
     if not url.startswith(("http://", "https://")):
@@ -300,11 +337,15 @@ def _address(given: Mapping[str, Any], name: str) -> str:
 
 def _key(given: Mapping[str, Any]) -> str:
     if not given.get("api_key"):
-        raise _wrong("api_key is not given, so no server would take the run. Set it, or CODECARBON_API_KEY.")
+        raise _wrong(
+            "api_key is not given, so no server would take the run. Set it, or CODECARBON_API_KEY: `carbonwatch "
+            "config` gets one."
+        )
     return str(given["api_key"])
 
 
-def _experiment_id(given: Mapping[str, Any]) -> str:
+def experiment_id(given: Mapping[str, Any]) -> str:
+    """The experiment that runs belong to; CodeCarbon's public one by default."""
     return str(given.get("experiment_id") or _EXPERIMENT_ID)
 
 
@@ -321,7 +362,7 @@ def _logger(given: Mapping[str, Any]) -> Any:
 
 def _facts(given: Mapping[str, Any]) -> dict[str, Any]:
     """What is only noted with the run."""
-    facts: dict[str, Any] = {"experiment_id": _experiment_id(given)}
+    facts: dict[str, Any] = {"experiment_id": experiment_id(given)}
     if given.get("experiment_name") is not None:
         facts["experiment_name"] = str(given["experiment_name"])
     return facts if given.get("metadata") is None else {**facts, "metadata": _plain(given["metadata"])}
@@ -347,11 +388,13 @@ def _plain(metadata: Any) -> Any:
 
 
 def _read_json(path: str) -> str:
+    from carbonwatch.errors import cause
+
     try:
         with open(path, encoding="utf-8") as file:
             return file.read()
     except (OSError, UnicodeDecodeError) as error:
-        raise _wrong(f"metadata is {path!r}, which can't be read ({error}), so it could not be kept.") from error
+        raise _wrong(f"metadata is {path!r}, which can't be read ({cause(error)}), so it could not be kept.") from error
 
 
 def set_log_level(level: Any) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -41,6 +43,22 @@ def quietly(hook: F) -> F:
     return cast(F, call)
 
 
+def sum_over_torch_ranks() -> Callable[[float], float] | None:
+    """What adds up a number over the processes of torch.distributed; None where this one trains alone."""
+    distributed = getattr(sys.modules.get("torch"), "distributed", None)
+    if distributed is None or not distributed.is_available() or not distributed.is_initialized():
+        return None
+    if distributed.get_world_size() == 1:
+        return None
+
+    def add(value: float) -> float:
+        values = [0.0] * distributed.get_world_size()
+        distributed.all_gather_object(values, value)  # finds the device that the backend wants by itself
+        return math.fsum(values)
+
+    return add
+
+
 class Fits:
     """The trainings of one callback: each `fit` is a run of its own."""
 
@@ -58,6 +76,7 @@ class Fits:
             self.training = carbonwatch.Training(project, **options)
         self._begun = True
         self.training.epochs = epochs or self.training.epochs
+        self.training.sum_over_ranks = self.training.sum_over_ranks or sum_over_torch_ranks()
         self.training.start()
         return self.training
 

@@ -1,7 +1,7 @@
 """IPython and Jupyter: `%load_ext carbonwatch.integrations.ipython`, then `%carbon f()` and `%%carbon [project]`.
 
-What a line or a cell used is shown as a table; `_carbon` holds its measurement. A `carbonwatch.Run` or the measurement
-of a `with` block at the end of a cell shows itself so too.
+What a line or a cell used is shown as a table; `_carbon` holds its measurement. A `carbonwatch.Run`, a training or the
+measurement of a `with` block at the end of a cell shows itself so too.
 """
 
 from __future__ import annotations
@@ -37,9 +37,11 @@ def load_ipython_extension(shell: Any) -> None:
     """What `%load_ext` calls."""
     shell.register_magics(CarbonMagics)
     formatter = shell.display_formatter.formatters
+    formatter["text/html"].for_type(carbonwatch.Run, lambda run: carbonwatch.render(run, "notebook"))
     formatter["text/markdown"].for_type(carbonwatch.Run, lambda run: carbonwatch.render(run, "markdown"))
     formatter["text/plain"].for_type(carbonwatch.Run, _plain)
-    formatter["text/plain"].for_type(carbonwatch.Measurement, lambda m, p, cycle: _plain(m.run, p, cycle))
+    for measured in (carbonwatch.Measurement, carbonwatch.Training):
+        formatter["text/plain"].for_type(measured, lambda shown, p, cycle: _plain(shown.run, p, cycle))
 
 
 def _plain(run: carbonwatch.Run, printer: Any, _cycle: bool) -> None:

@@ -1,8 +1,8 @@
 """PyTorch Lightning (`lightning` or `pytorch_lightning`): `Trainer(callbacks=[CarbonCallback("digits", budget_g=50)])`.
 
 Each epoch's figures go to every logger of the trainer, and to `trainer.callback_metrics`, as `carbonwatch/…`; the
-totals too, when the fit has ended. A spent budget sets `trainer.should_stop`; where several processes train together
-they agree on it at the end of an epoch.
+totals too, when the fit has ended. A spent budget sets `trainer.should_stop`; where several processes train together it
+is that of all of them, and they stop at the end of an epoch.
 """
 
 from __future__ import annotations

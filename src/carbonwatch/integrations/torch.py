@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 import carbonwatch
-from carbonwatch.integrations._border import missing, quietly
+from carbonwatch.integrations._border import missing, quietly, sum_over_torch_ranks
 
 try:
     import torch
@@ -38,6 +38,15 @@ class Training(carbonwatch.Training):
     def __exit__(self, *error: Any) -> None:
         _wait()
         super().__exit__(*error)
+
+
+def sum_over_ranks(value: float) -> float:
+    """For `Training(sum_over_ranks=…)`, where all ranks of `torch.distributed` make one: the sum over them.
+
+    Nobody does so unasked: where rank 0 alone measures, it would wait for the others for ever.
+    """
+    add = sum_over_torch_ranks()
+    return value if add is None else add(value)
 
 
 @quietly

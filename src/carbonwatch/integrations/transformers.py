@@ -1,7 +1,7 @@
 """Hugging Face's Trainer: `Trainer(..., callbacks=[CarbonCallback("sst2", budget_g=50)])`.
 
 Each line of its log, in `state.log_history` and trainer_state.json, has the figures so far; so has `train()`'s result.
-A spent budget sets `control.should_training_stop`, where one process trains; where several do, each warns for itself.
+A spent budget sets `control.should_training_stop`; where several processes train together it is that of all of them.
 
 Their own CodeCarbonCallback works too, on this library, after `carbonwatch.install_as_codecarbon()`.
 """
@@ -59,5 +59,6 @@ class CarbonCallback(TrainerCallback):  # type: ignore[misc] # its types are not
         self.training.stop()
 
     def _stop_if_spent(self, args: Any, control: Any, spent: bool) -> None:
-        if spent and args.world_size == 1:  # one that stopped alone would leave the others waiting
+        # one that stopped alone would leave the others waiting
+        if spent and (args.world_size == 1 or self.training.sum_over_ranks is not None):
             control.should_training_stop = True

@@ -10,8 +10,8 @@ from carbonwatch.model import Run, Trace
 from carbonwatch.reports import _figures as figures
 from carbonwatch.reports import _page
 
-# what a reader may want to copy; the file itself and the whole record are not
-_NO_TEXTS = ("html", "json")
+# what a reader may want to copy; the file itself, a part of such a file and the whole record are not
+_NO_TEXTS = ("html", "json", "notebook")
 
 
 def render(run: Run, *, traces: Sequence[Trace] = ()) -> str:

@@ -3,7 +3,7 @@
 To add one: a file with `detect(settings) -> Meter`, which raises SensorUnavailable where the interface is
 not there. What the hardware offers instead of a count (a register that wraps, watts, a model's guess) is turned
 into nanojoules counted up inside that file; nothing after it knows which it was. A meter may have an attribute
-`tick_s`: so often it wants to be read during a run, also between two samples.
+`tick_s`: so often it wants to be read during a run, also between two samples; and `facts`, what a run is to note of it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SIGNS: dict[str, tuple[str, ...]] = {
     "intel_gpu": ("module/i915", "module/xe"),
     "apple": ("darwin",),
     "windows_emi": ("win32",),
-    "hwmon": ("class/hwmon",),
+    "hwmon": ("class/hwmon", "bus/i2c/drivers/ina3221", "bus/i2c/drivers/ina3221x"),
     "hwmon_system": ("class/hwmon",),
     "pi5_pmic": ("/dev/vcio",),
     "battery": ("class/power_supply",),

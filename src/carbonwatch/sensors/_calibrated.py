@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from carbonwatch.calibration import Calibration
 from carbonwatch.model import Domain
@@ -23,11 +24,17 @@ class CalibratedMeter:
     def __init__(self, meter: Meter, line: Calibration, inside_nj: dict[str, int]) -> None:
         self.domains = tuple(_calibrated(domain, line) for domain in meter.domains)
         self.rejected = meter.rejected
+        self.tick_s: float | None = getattr(meter, "tick_s", None)
         self._meter, self._line, self._inside_nj = meter, line, inside_nj
 
     @property
     def failed(self) -> Mapping[str, str]:
         return self._meter.failed
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the meter has to be noted."""
+        return getattr(self._meter, "facts", {})
 
     def read(self, ns: int) -> Mapping[str, int]:
         counts = self._meter.read(ns)

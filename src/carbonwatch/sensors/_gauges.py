@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from carbonwatch.errors import Unavailable
 from carbonwatch.model import Domain
@@ -44,13 +44,20 @@ class GaugeMeter:
         close: Callable[[], object] | None = None,
         *,
         tick_s: float | None = None,
+        facts: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
         self.tick_s = tick_s  # how often power should be read, if oftener than samples are taken
+        self._facts = facts
         self._gauges = list(gauges)
         self._close = close  # gives back what the gauges share
         self.domains = tuple(gauge.domain for gauge in self._gauges)
         self.rejected = rejected
         self.failed: Mapping[str, str] = {}
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What a run is to note of what is metered."""
+        return self._facts()
 
     def read(self, ns: int) -> Mapping[str, int]:
         counts: dict[str, int] = {}

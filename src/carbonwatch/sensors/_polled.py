@@ -19,9 +19,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from mmap import mmap
-    from typing import Any
+    from typing import Any, Protocol
 
     Sums = Sequence[Sequence[Sequence[str]]]
+
+    class Poll(Protocol):
+        """What starts such a process: Polled, or a test's."""
+
+        def __call__(self, sums: Sums, every_s: float, *, mean_s: float = 0.0) -> Polled: ...
+
 
 # of each sum: the instant up to which it goes, its nanojoules, the last power in microwatts, errno of the last read,
 # and a check, since writer and reader do not wait for each other
@@ -32,29 +38,38 @@ _ATTEMPTS = 100
 
 _START_S = 5.0
 _STALE_NS = 2_000_000_000  # where CPUs are busy, a process may be late by so much
+_AGAIN_NS = 30_000_000_000
 _LOOK_S = 1.0  # for the program
 
 
 class Polled:
     """Sums of power from files that tell it in microwatts, or in factors of it; or from NVML, as "nvml:<uuid>".
 
-    A sum is groups of these: the product of the first group, less those of the others. `mean_s` is what each value is
-    the mean of: it belongs to the middle of that time. Raises OSError where the process can't be started.
+    A sum is groups of these and of plain numbers: the product of the first group, less those of the others. `mean_s` is
+    what each value is the mean of: it belongs to the middle of that time. A star in a path stands for a number that
+    changes when a driver is loaded again. Raises OSError where the process can't be started.
     """
 
     def __init__(self, sums: Sums, every_s: float, *, mean_s: float = 0.0) -> None:
-        from mmap import mmap
-
+        self._sums, self._every_s = sums, every_s
         self._lag_ns = round(mean_s * 1e9 / 2)
         self._shown_nj = [0] * len(sums)
-        memory_fd = _above_streams(_memory_fd(_SLOT.size * len(sums)))
+        self._ahead_nj: list[int | None] = [0] * len(sums)  # of the process that reads now, at its first count
+        self._is_open = True
+        self._begin()
+
+    def _begin(self) -> None:
+        from mmap import mmap
+
+        memory_fd = _above_streams(_memory_fd(_SLOT.size * len(self._sums)))
         try:
-            self._memory = mmap(memory_fd, _SLOT.size * len(sums))
-            for index in range(len(sums)):
+            self._memory = mmap(memory_fd, _SLOT.size * len(self._sums))
+            for index in range(len(self._sums)):
                 _put(self._memory, index, 0, 0, 0, _NOT_YET)
-            self._leash_fd = _start(sums, every_s, memory_fd)
+            self._leash_fd = _start(self._sums, self._every_s, memory_fd)
         finally:
             os.close(memory_fd)
+        self._begun_ns = time.monotonic_ns()
 
     def wait(self, patience_s: float = _START_S) -> bool:
         """Whether it reads everything, once it has begun; within a time. It takes some 20 ms."""
@@ -72,21 +87,57 @@ class Polled:
         from carbonwatch.errors import Unavailable
 
         at_ns, count_nj, power_uw, error = _get(self._memory, index)
+        if error > 0:
+            raise Unavailable(f"it can't be read ({os.strerror(error)})")
+        if ns - max(at_ns, self._begun_ns) > _STALE_NS:
+            self._begin_again(ns)
+            raise Unavailable("the process that reads it does not answer")
         if error == _NOT_YET:
             raise Unavailable("the process that reads it has not begun")
-        if error:
-            raise Unavailable(f"it can't be read ({os.strerror(error)})")
-        if ns - at_ns > _STALE_NS:
-            raise Unavailable("the process that reads it does not answer")
-        ahead_ns = ns - at_ns + self._lag_ns
-        self._shown_nj[index] = max(self._shown_nj[index], count_nj + power_uw * ahead_ns // 1_000_000)
+        now_nj = count_nj + power_uw * (ns - at_ns + self._lag_ns) // 1_000_000
+        ahead_nj = self._ahead_nj[index]
+        if ahead_nj is None:  # the first count of another process: what it shows goes on from here
+            ahead_nj = self._ahead_nj[index] = self._shown_nj[index] - now_nj
+        self._shown_nj[index] = max(self._shown_nj[index], now_nj + ahead_nj)
         return self._shown_nj[index]
 
     def close(self) -> None:
         """Lets the process go; it ends by itself."""
+        self._is_open = False
+        self._let_go()
+
+    def _begin_again(self, ns: int) -> None:
+        """Another process in place of one that was ended, now and then. What was not read meanwhile is lost."""
+        if not self._is_open or ns - self._begun_ns < _AGAIN_NS:
+            return
+        self._let_go()
+        self._ahead_nj = [None] * len(self._sums)
+        try:
+            self._begin()
+        except OSError:
+            self._begun_ns = ns
+
+    def _let_go(self) -> None:
         fd, self._leash_fd = self._leash_fd, -1
         if fd >= 0:
             os.close(fd)
+
+
+def started(sums: Sums, every_s: float, mean_s: float, poll: Poll = Polled) -> Polled | None:
+    """A process that reads all of these. None, and why in the log, where there can be none."""
+    import logging
+
+    try:
+        polled = poll(sums, every_s, mean_s=mean_s)
+    except (OSError, ImportError) as error:  # not every Python has mmap
+        why = f"no process can be started for it: {error}"
+    else:
+        if polled.wait():
+            return polled
+        polled.close()
+        why = "a process of its own can't read it"
+    logging.getLogger("carbonwatch.sensors").warning("power is read less often than it changes, since %s", why)
+    return None
 
 
 def _memory_fd(size: int) -> int:
@@ -108,7 +159,7 @@ def _start(sums: Sums, every_s: float, memory_fd: int, environ: Mapping[str, str
 
     environ = os.environ if environ is None else environ  # libraries are found where the program finds them
 
-    if not sys.executable or not hasattr(os, "posix_spawn"):
+    if not _is_interpreter(sys.executable) or not hasattr(os, "posix_spawn"):
         raise OSError("there is no interpreter to start")
     asked = json.dumps({"sums": sums, "every_s": every_s, "parent": os.getpid()})
     # -I -S: without the program's packages, in 10 ms
@@ -133,6 +184,11 @@ def _start(sums: Sums, every_s: float, memory_fd: int, environ: Mapping[str, str
     except ChildProcessError:  # the program lets the system do that
         pass
     return leash_fd
+
+
+def _is_interpreter(executable: str | None) -> bool:
+    """Whether it runs a file: a program that has Python inside would begin itself once more."""
+    return os.path.basename(executable or "").lower().startswith(("python", "pypy"))
 
 
 def _above_streams(fd: int) -> int:
@@ -240,16 +296,26 @@ class _Sum:
         return product
 
     def _number(self, path: str) -> int:
+        if path.isdecimal():
+            return int(path)
         if path.startswith("nvml:"):
             return self._nvml.power_uw(path.removeprefix("nvml:"))
         fd = self._fds.get(path)
         if fd is None:
-            fd = self._fds[path] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = self._fds[path] = os.open(_found(path), os.O_RDONLY | os.O_CLOEXEC)
         try:
             return int(os.pread(fd, 32, 0))
         except OSError:
             os.close(self._fds.pop(path))
             raise
+
+
+def _found(path: str) -> str:
+    """The path with what now stands where it has a star. Raises OSError."""
+    before, star, after = path.partition("*")
+    folder, _, stem = before.rpartition("/")
+    names = (name for name in sorted(os.listdir(folder)) if name.startswith(stem)) if star else iter(())
+    return next((f"{folder}/{name}{after}" for name in names), path)
 
 
 class _Nvml:

@@ -25,8 +25,8 @@ MAX_POWER_W = {"package": 1000, "dram": 1000, "psys": 10_000}
 FILTERED = "filtered_rapl: SGX is on, so short windows are blurred"
 
 # A counter that stands for so long does not count: those of packages move every millisecond, and a busy or idle one
-# has used many of its ticks meanwhile; on some servers a tick of psys is a joule.
-STILL_NS = {"package": 100_000_000, "dram": 100_000_000, "psys": 5_000_000_000}
+# has used many of its ticks meanwhile; on some servers a tick of psys is a joule. Others are of chips that say nothing.
+STILL_NS = {"package": 100_000_000, "dram": 100_000_000, "psys": 5_000_000_000, "other": 5_000_000_000}
 STANDS_STILL = "it has not moved since the start, so nothing is known of its energy"
 
 PLATYPUS = (

@@ -8,6 +8,7 @@ never further from it than one step of that counter and what it may not have sho
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +21,17 @@ from carbonwatch.units import NJ_PER_J, NS_PER_S
 log = logging.getLogger(__name__)
 
 _STALE = 3.0  # intervals without an answer, after which power is not known any more
+
+
+def is_closed(device: str, flags: int = os.O_RDONLY) -> bool:
+    """Whether a device is there that this user may not open."""
+    try:
+        os.close(os.open(device, flags | os.O_CLOEXEC))
+    except PermissionError:
+        return True
+    except OSError:  # the program that reads it says better what is wrong
+        pass
+    return False
 
 
 class SlowMeter:

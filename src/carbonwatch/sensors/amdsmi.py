@@ -51,6 +51,7 @@ _PERIOD_S = 0.1  # of the table that the library reads: nobody publishes it, and
 _MAX_POWER_W = 5000  # no board draws as much; more than that is a counter set to something else
 _POWER_TICK_S = 0.5  # the driver's mean is of about a second
 
+_DEVICES = ("bus", "pci", "drivers", "amdgpu")
 _LIBRARY = "libamd_smi.so"
 _INIT_GPUS = 1 << 1  # AMDSMI_INIT_AMD_GPUS, amdsmi.h
 _PATIENCE_S = 0.25
@@ -79,6 +80,7 @@ class Board(NamedTuple):
     bus: str  # "0000:03:00.0"
     name: str
     power_file: str | None
+    memory_bytes: int | None = None
 
     @property
     def id(self) -> str:
@@ -176,10 +178,10 @@ def detect(
 ) -> GaugeMeter:
     """A meter of every AMD GPU that the program can see."""
     environ = os.environ if environ is None else environ
-    boards = _boards(settings.path_sysfs)
+    boards = every_board(settings.path_sysfs)
     if not boards:
         raise SensorUnavailable("There is no GPU of AMD.")
-    visible, rejected = _visible(boards, environ)
+    visible, rejected = choose(boards, environ)
     library = _opened(load or _loaded, visible)
     try:
         gauges = _gauges(visible, library, rejected, sleep)
@@ -190,10 +192,45 @@ def detect(
     if not gauges:
         if library is not None:
             library.close()
-        reasons = "; ".join(f"{id_}: {why}" for id_, why in rejected.items())
-        raise SensorUnavailable(f"None of AMD's GPUs is read ({reasons}).", _HELP if visible else "")
+        raise _none_read(rejected, visible)
     tick_s = _POWER_TICK_S if any(isinstance(gauge, PowerFile) for gauge in gauges) else None
-    return GaugeMeter(gauges, rejected, library.close if library else None, tick_s=tick_s)
+    counted = {gauge.domain.id for gauge in gauges}
+    return GaugeMeter(
+        gauges,
+        rejected,
+        library.close if library else None,
+        tick_s=tick_s,
+        facts=lambda: facts(settings.path_sysfs, [board for board in visible if board.id in counted]),
+    )
+
+
+def _none_read(rejected: Mapping[str, str], visible: list[Board]) -> SensorUnavailable:
+    from carbonwatch import rights
+
+    reason = f"None of AMD's GPUs is read ({'; '.join(f'{id_}: {why}' for id_, why in rejected.items())})."
+    if not visible:
+        return SensorUnavailable(reason)
+    return rights.Mendable(reason, worth={"gpu": _COUNTER_ERROR}, remedy=_HELP)
+
+
+def facts(path_sysfs: str, boards: Iterable[Board]) -> dict[str, Any]:
+    """How boards are now, and the version of a driver that was installed beside the kernel's own."""
+    version = text(os.path.join(path_sysfs, "module", "amdgpu", "version"))
+    states = {board.id: _state(os.path.join(path_sysfs, *_DEVICES, board.bus)) for board in boards}
+    return {"gpu_state": states, **({"gpu_driver": version} if version else {})}
+
+
+def _state(device: str) -> dict[str, float]:
+    """As far as the kernel tells: temperature in degrees Celsius, clock, how busy it is, memory."""
+    chip = next((os.path.join("hwmon", name) for name in listed(os.path.join(device, "hwmon"))), "")
+    files = {
+        "temperature_c": (os.path.join(chip, "temp1_input"), 1000),
+        "sm_clock_mhz": (os.path.join(chip, "freq1_input"), 1_000_000),
+        "busy_percent": ("gpu_busy_percent", 1),
+        "memory_used_gb": ("mem_info_vram_used", 1 << 30),
+    }
+    told = {name: (text(os.path.join(device, file)), unit) for name, (file, unit) in files.items()}
+    return {name: round(int(number) / unit, 2) for name, (number, unit) in told.items() if number.isdecimal()}
 
 
 def _gauges(
@@ -291,15 +328,16 @@ def _loaded() -> Any:
     raise reason
 
 
-def _boards(path_sysfs: str) -> list[Board]:
+def every_board(path_sysfs: str) -> list[Board]:
     """Every device of the driver amdgpu, in the order of the bus; an APU's graphics is inside its processor."""
-    folder = os.path.join(path_sysfs, "bus", "pci", "drivers", "amdgpu")
+    folder = os.path.join(path_sysfs, *_DEVICES)
     found = []
     for bus in listed(folder):
         device = os.path.join(folder, bus)
         if ":" in bus and not _is_apu(device):
             name = text(os.path.join(device, "product_name")) or "AMD GPU"
-            found.append(Board(bus, name, _power_file(device)))
+            memory = text(os.path.join(device, "mem_info_vram_total"))
+            found.append(Board(bus, name, _power_file(device), int(memory) if memory.isdecimal() else None))
     return found
 
 
@@ -315,7 +353,7 @@ def _power_file(device: str) -> str | None:
     return next((path for path in paths if os.path.exists(path)), None)
 
 
-def _visible(boards: list[Board], environ: Mapping[str, str]) -> tuple[list[Board], dict[str, str]]:
+def choose(boards: list[Board], environ: Mapping[str, str]) -> tuple[list[Board], dict[str, str]]:
     """The boards that a program can see: ROCR's list, and of those HIP's (which also takes CUDA's name for it)."""
     seen, why = list(boards), ""
     for names in (("ROCR_VISIBLE_DEVICES",), ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")):

@@ -30,11 +30,13 @@ from typing import Any, NamedTuple
 from carbonwatch.errors import SensorUnavailable, Unavailable
 from carbonwatch.model import Component, Domain
 from carbonwatch.sensors._counter import WrappingCounter
+from carbonwatch.sensors._rapl import STANDS_STILL, Stillness
 from carbonwatch.settings import Settings
 
 _IOREPORT = "/usr/lib/libIOReport.dylib"
 _CORE_FOUNDATION = "/System/Library/Frameworks/CoreFoundation.framework/CoreFoundation"
 _UTF8 = 0x08000100  # kCFStringEncodingUTF8
+_CPU = "apple:cpu"
 _GROUP, _CHANNELS = b"Energy Model", b"IOReportChannels"
 
 _ERROR = (-0.20, 0.20)
@@ -170,6 +172,7 @@ class AppleMeter:
             WrappingCounter(1 << 64, max_power_w=_MAX_POWER_W, nj_per_tick=(_NJ[channel.unit], 1))
             for _, channel in self._channels
         ]
+        self._stillness = Stillness("other")  # of the processors: other parts may sleep all the while
 
     def read(self, ns: int) -> Mapping[str, int]:
         try:
@@ -183,6 +186,9 @@ class AppleMeter:
             counts[id_] += counter.advance(value, ns)
             if counter.doubt:
                 failed[id_] = counter.doubt
+        if self._stillness.lasts(counts[_CPU], ns):
+            del counts[_CPU]
+            failed[_CPU] = STANDS_STILL
         self.failed = failed
         return counts
 

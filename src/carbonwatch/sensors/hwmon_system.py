@@ -54,8 +54,9 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
 
 def detect(settings: Settings) -> GaugeMeter:
     """A meter of the whole machine. Raises SensorUnavailable where the kernel knows none."""
-    if not any(chip.name in RULES for chip in _hwmon.chips(settings.path_sysfs)):
+    chips = [chip for chip in _hwmon.chips(settings.path_sysfs) if chip.name in RULES]
+    if not chips:
         raise SensorUnavailable("No chip of the kernel's hardware monitoring meters the whole machine.")
-    meter = _hwmon.meter(settings.path_sysfs, RULES)
+    meter = _hwmon.meter(chips, RULES)
     meter.tick_s = None  # firmware may take milliseconds to answer, and tells means of a second
     return meter

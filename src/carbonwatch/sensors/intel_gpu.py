@@ -17,7 +17,8 @@ engine time by process (docs/explanation/attribution.md).
 
 ## When it is missing
 
-Be in the group of its devices: `sudo usermod -aG render "$USER"`; in a container: `docker run --device /dev/dri`.
+Be in the group of its devices: `sudo usermod -aG render "$USER"`; in a container: `docker run --device /dev/dri`. Where
+the kernel's file is closed to users, let a group read it, with the change `hwmon-group` below.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ network: `ipmi_host`, `ipmi_user` and `ipmi_password`, which is handed to ipmito
 
 | it says | do |
 |---|---|
-| could not open device | `sudo modprobe ipmi_devintf`, and until the next boot `sudo chmod a+rw /dev/ipmi0` |
+| could not open device | `sudo modprobe ipmi_devintf` |
+| this user may not open it | ask over the network: `ipmi_host`, and a user of the controller who may only read |
 | invalid command | the controller has no DCMI: try `redfish` |
 | its state is 'deactivated' | switch power measurement on in the controller's settings |
 """
@@ -31,17 +32,26 @@ from collections.abc import Mapping
 from carbonwatch.errors import Unavailable
 from carbonwatch.model import Domain
 from carbonwatch.plugs import WAIT_S, Shown, ipmi_w, run
-from carbonwatch.sensors._slow import SlowMeter
+from carbonwatch.sensors._slow import SlowMeter, is_closed
 from carbonwatch.settings import Settings
 
 _ERROR = (-0.10, 0.10)
 _EVERY_S = 5.0
+_OVER_THE_NETWORK = (
+    "Ask the controller over the network: ipmi_host, and a user who may only read. Who may open the device can switch "
+    "the server off, so leave it to root."
+)
 _READING = ("dcmi", "power", "reading")
 
 
-def detect(settings: Settings, *, environ: Mapping[str, str] | None = None) -> SlowMeter:
+def detect(settings: Settings, *, environ: Mapping[str, str] | None = None, device: str = "/dev/ipmi0") -> SlowMeter:
     """A meter of the server, whose controller is asked before the run begins."""
     environ = os.environ if environ is None else environ
+    if settings.ipmi_host is None and is_closed(device, os.O_RDWR):
+        from carbonwatch import rights
+
+        reason = f"{device} is there, but this user may not open it."
+        raise rights.SensorRefused(reason, worth={"system": _ERROR}, remedy=_OVER_THE_NETWORK)
     domain = Domain("ipmi:server", "system", "measured", "server's controller (IPMI)", None, _ERROR, period_s=_EVERY_S)
     command = ("ipmitool", *_remote(settings), *_READING)
     secret = {"IPMI_PASSWORD": settings.ipmi_password} if settings.ipmi_password else {}

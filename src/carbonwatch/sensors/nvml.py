@@ -19,10 +19,14 @@ from carbonwatch.errors import SensorUnavailable, Unavailable
 from carbonwatch.model import Component, Domain
 from carbonwatch.nvidia import MEMORY, MODULE, Board, Choice, Nvml, choose, open_nvml
 from carbonwatch.sensors._counter import WrappingCounter
-from carbonwatch.sensors._polled import Polled
+from carbonwatch.sensors._polled import Polled, started
 from carbonwatch.sensors._power import PowerIntegral
 from carbonwatch.settings import Settings
 from carbonwatch.units import NS_PER_S
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from carbonwatch.sensors._polled import Poll
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +39,6 @@ _POWER_ERROR = (-0.2, 0.2)
 
 # Samples are 20 to 100 ms apart: what the sensor promises, and as much again for what lies between.
 _SAMPLES_ERROR = (-0.1, 0.1)
-
-Poll = Callable[[list[list[list[str]]], float], Polled]
 
 _MAX_POWER_W = 5000  # no board draws as much; more than that is a counter set to something else
 _NO_WRAP = 1 << 64  # millijoules: a step back is a driver that was loaded again
@@ -71,7 +73,11 @@ def detect(
         nvml = open_nvml(settings.path_procfs, environ)
     except Unavailable as error:
         remedy = error.remedy or ("Leave out the setting gpus." if settings.gpus else "")
-        raise SensorUnavailable(error.reason, remedy) from error
+        if not remedy:
+            raise SensorUnavailable(error.reason) from error
+        from carbonwatch import rights
+
+        raise rights.Mendable(error.reason, worth={"gpu": _COUNTER_ERROR}, remedy=remedy) from error
     try:
         choice = choose(nvml, settings.gpus, environ)
         if choice.doubt:
@@ -196,16 +202,10 @@ class MeanCard:
     def __init__(self, domain: Domain, power_mw: Callable[[int], int]) -> None:
         self.domain = domain
         self._power_mw = power_mw
-        self._integral = PowerIntegral()
-        self._shown_nj = 0
+        self._integral = PowerIntegral(_MEAN_OF_NS)
 
     def count(self, ns: int) -> int:
-        """Up to the middle of that second it is known; from there on, it is taken to have gone on."""
-        power_mw = self._power_mw(ns)
-        known_nj = self._integral.advance(power_mw * 1000, ns - _MEAN_OF_NS // 2)
-        # the first reading's second lies before it: then as much is ahead of the count as at the end
-        self._shown_nj = max(self._shown_nj, known_nj + power_mw * _MEAN_OF_NS // 2000)
-        return self._shown_nj
+        return self._integral.advance(self._power_mw(ns) * 1000, ns)
 
 
 class SampledCard:
@@ -265,14 +265,8 @@ def _polled(cards: list[Card], poll: Poll) -> tuple[list[Card], Polled | None]:
     moments = [card for card in cards if isinstance(card, PowerCard)]
     if not moments:
         return cards, None
-    try:
-        polled = poll([[[f"nvml:{card.board.uuid}"]] for card in moments], _POLL_S)
-    except OSError as error:
-        log.warning("GPUs' power is read once a sample, since no process can be started for it: %s", error)
-        return cards, None
-    if not polled.wait():
-        polled.close()
-        log.warning("GPUs' power is read once a sample, since a process of its own can't read it")
+    polled = started([[[f"nvml:{card.board.uuid}"]] for card in moments], _POLL_S, 0.0, poll)
+    if polled is None:
         return cards, None
     found = (PolledCard(c.board, polled, moments.index(c)) if isinstance(c, PowerCard) else c for c in cards)
     return list(found), polled

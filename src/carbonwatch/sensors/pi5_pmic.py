@@ -19,7 +19,7 @@ A Raspberry Pi 5 (earlier ones do not tell), vcgencmd, and the right to open /de
 | it says | do |
 |---|---|
 | vcgencmd is not installed | `sudo apt install libraspberrypi-bin` (Raspberry Pi OS has it) |
-| can't open device file | `sudo usermod -aG video "$USER"`, and log in again |
+| this user may not open it | `sudo usermod -aG video "$USER"`, and log in again |
 """
 
 from __future__ import annotations
@@ -27,16 +27,22 @@ from __future__ import annotations
 from carbonwatch.errors import Unavailable
 from carbonwatch.model import Domain
 from carbonwatch.plugs import WAIT_S, Shown, run
-from carbonwatch.sensors._slow import SlowMeter
+from carbonwatch.sensors._slow import SlowMeter, is_closed
 from carbonwatch.settings import Settings
 
 _ERROR = (-0.10, 0.10)
 _EVERY_S = 2.0
+_JOIN = 'Join its group, and log in again: sudo usermod -aG video "$USER"'
 _SLOPE, _OFFSET_W = 1.1451, 0.5879
 
 
-def detect(settings: Settings) -> SlowMeter:  # noqa: ARG001 - as every sensor
+def detect(settings: Settings, *, device: str = "/dev/vcio") -> SlowMeter:  # noqa: ARG001 - as every sensor
     """A meter of the board, which is asked before the run begins."""
+    if is_closed(device):
+        from carbonwatch import rights
+
+        reason = f"{device} is there, but this user may not open it, so vcgencmd tells him nothing."
+        raise rights.SensorRefused(reason, worth={"system": _ERROR}, remedy=_JOIN)
     source = "Raspberry Pi power chip (vcgencmd pmic_read_adc)"
     domain = Domain("pi5_pmic:board", "system", "measured", source, None, _ERROR, period_s=_EVERY_S)
     return SlowMeter([domain], lambda: {domain.id: shown(run("vcgencmd", "pmic_read_adc"))}, _EVERY_S).expect(WAIT_S)

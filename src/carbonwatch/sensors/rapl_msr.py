@@ -150,9 +150,12 @@ def _opened(path: str, package: str, unit: int, registers: Mapping[str, int], de
         wanted = [kind for kind in registers if kind != "dram" or _model(described) in _DRAM_BY_16]
         return [_Register(path, package, kind, registers[kind], shifts[kind]) for kind in wanted]
     except PermissionError as error:
-        raise SensorUnavailable(
+        from carbonwatch import rights
+
+        raise rights.SensorRefused(
             f"{path} is there, but this user may not read it. {_rapl.PLATYPUS}",
-            "Leave rapl_msr out: rapl_perf and rapl_powercap need less (`carbonwatch doctor --fix`).",
+            worth={"cpu": _rapl.ERRORS["package"]},
+            remedy="Leave rapl_msr out: rapl_perf and rapl_powercap need less (`carbonwatch doctor --fix`).",
         ) from error
     except OSError as error:
         raise SensorUnavailable(f"{path} can't be read ({error.strerror or error}).") from error

@@ -29,6 +29,7 @@ from typing import Any, NamedTuple, Protocol
 from carbonwatch.errors import SensorUnavailable, Unavailable
 from carbonwatch.model import Component, Domain
 from carbonwatch.sensors._counter import WrappingCounter
+from carbonwatch.sensors._rapl import STANDS_STILL, Stillness
 from carbonwatch.settings import Settings
 
 # emi.h of the Windows SDK
@@ -140,6 +141,7 @@ class EmiMeter:
         self._counters = {
             place: WrappingCounter(1 << 64, max_power_w=_MAX_POWER_W, nj_per_tick=_NJ_PER_PWH) for place in counted
         }
+        self._stillness = {place: Stillness("other") for place in counted}
 
     def read(self, ns: int) -> Mapping[str, int]:
         counts: dict[str, int] = {}
@@ -152,6 +154,9 @@ class EmiMeter:
                 failed.update((domain.id, error.reason) for domain in mine.values())
                 continue
             for channel, domain in mine.items():
+                if self._stillness[number, channel].lasts(shown[channel].energy, ns):
+                    failed[domain.id] = STANDS_STILL
+                    continue
                 counter = self._counters[number, channel]
                 counts[domain.id] = counter.advance(shown[channel].energy, ns)
                 if counter.doubt:
@@ -184,6 +189,8 @@ def detect(
                 counted[number, place] = domain
     for mirror, original in _mirrors(opened, counted, sleep).items():
         rejected[counted.pop(mirror).id] = f"shows the counter of {counted[original].id} once more"
+    for still in _at_0(opened, counted):
+        rejected[counted.pop(still).id] = "never moves: its counter stands at 0, as in virtual machines"
     if not counted:
         for device in opened:
             device.close()
@@ -245,6 +252,15 @@ def _mirrors(
             mirrors[number, place] = seen[shown]
         seen.setdefault(shown, (number, place))
     return mirrors
+
+
+def _at_0(devices: list[Device], counted: Mapping[tuple[int, int], Domain]) -> list[tuple[int, int]]:
+    """Channels that have counted nothing since the start of the machine."""
+    try:
+        shown = [device.shown() for device in devices]
+    except Unavailable:
+        return []
+    return [(number, place) for number, place in counted if shown[number][place].energy == 0]
 
 
 def _wide(text: bytes) -> str:
