@@ -666,7 +666,8 @@ def test_a_store_with_fewer_columns_is_brought_up_to_date(tmp_path: Path, versio
 def test_a_store_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
     path = str(tmp_path / "runs.db")
     old = replace(run(), facts={"command": "Train.py", "tags": ["new"]}, entries=())
-    values = {n: v for n, v in {**rows.of_run(old), **rows.of_process()}.items() if n not in ("country", "tags", "words")}
+    later = ("country", "tags", "words")
+    values = {n: v for n, v in {**rows.of_run(old), **rows.of_process()}.items() if n not in later}
     with closing(sqlite3.connect(path)) as db, db:
         db.executescript(f"{VERSION_1}PRAGMA application_id = {rows.APPLICATION}")
         db.execute(f"INSERT INTO runs ({', '.join(values)}) VALUES ({', '.join(f':{n}' for n in values)})", values)

@@ -159,7 +159,7 @@ def _wanted(words: Words) -> lists.Wanted:
 
 def _ns(unix_s: float) -> int:
     """An instant as the store knows it; a day that a person types may be of the year 9999."""
-    return min(int(unix_s * NS_PER_S), _LAST_NS)
+    return int(min(unix_s * NS_PER_S, _LAST_NS))
 
 
 def _width_s(ends: tuple[int, int] | None) -> int:
