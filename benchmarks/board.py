@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import sync_playwright
 
-from carbonwatch.model import Domain, Entry, Intensity, Place, Run, Usage
+from carbonwatch.model import Domain, Entry, Intensity, Place, Run, Usage, Work
 from carbonwatch.store import rows
 from carbonwatch.store.journal import connect
 
@@ -96,7 +96,7 @@ def a_run(n: int, runs: int, chance: random.Random) -> Run:
 
 def entry(domain: Domain, start_ns: int, duration_s: float, chance: random.Random) -> Entry:
     own_j, idle_j = chance.uniform(10, 200) * duration_s, (domain.idle_w or 0) * duration_s
-    usage = Usage(domain, own_j + idle_j, idle_j, own_j, own_j * 0.9, own_j * 1.1, idle_j)
+    usage = Usage(domain, own_j + idle_j, idle_j, own_j, own_j * 0.9, own_j * 1.1, idle_j, Work(10.0, 12.0, 40.0))
     return Entry("", start_ns, duration_s, usage, FRANCE)
 
 
@@ -135,25 +135,38 @@ def of_ours(browser: Browser, store: str) -> dict[str, float]:
     with serving(sys.executable, "-m", "carbonwatch", "board", "--no-browser", "--store", store) as (address, started):
         page = browser.new_page()
         page.goto(address)
-        page.wait_for_selector(f"{ROWS} >> nth=49")
-        page.wait_for_selector(".uplot canvas >> nth=1")
+        until(page, "([rows, canvas]) => rows.length >= 50 && canvas.length >= 2", ROWS, ".uplot canvas")
         found = {"first view, from the start of the command": time.perf_counter() - started}
         for name, text in (("a filter by words, 20,000 runs left", "llama"), ("the same, one run left", "seed 4242 ")):
             now = page.inner_text(COUNT)
             began = time.perf_counter()
             page.get_by_label("Words in project").fill(text)
-            page.wait_for_selector(f"{COUNT}:not(:has-text('{now}'))")
+            until(page, "([count], before) => count[0].innerText !== before", COUNT, before=now)
             found[name] = time.perf_counter() - began
-        found["a run of 1,000,000 samples"] = opened(page, f"{address}#run?id={LARGE}", ".series canvas")
-        found["projects"] = opened(page, f"{address}#projects", "main .bars li")
+        found["a run of 1,000,000 samples"] = opened(
+            page, f"{address}#run?id={LARGE}", "section[aria-labelledby=power] canvas"
+        )
+        found["projects"] = opened(page, f"{address}#projects", "section[aria-labelledby=by-project] li")
     return found
 
 
 def opened(page: Page, address: str, selector: str) -> float:
     began = time.perf_counter()
     page.goto(address)
-    page.wait_for_selector(selector)
+    until(page, "([found]) => found.length", selector)
     return time.perf_counter() - began
+
+
+def until(page: Page, is_so: str, *selectors: str, before: str = "") -> None:
+    """Waits frame by frame for what the selectors find to be so: wait_for_selector() looks at ever longer intervals."""
+    page.evaluate(
+        f"""async ([selectors, before]) => {{
+          const isSo = {is_so}
+          const found = () => selectors.map(each => document.querySelectorAll(each))
+          while (!isSo(found(), before)) await new Promise(requestAnimationFrame)
+        }}""",
+        [selectors, before],
+    )
 
 
 def of_a_file(browser: Browser, *words: str, ready: str) -> dict[str, float]:

@@ -191,6 +191,17 @@ def test_metrics_that_are_none_are_refused(tmp_path: Path, store: Store, given: 
         built(tmp_path, store, 'metrics = "wrong.json"')
 
 
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [("def f(run):", "can't be run"), ("def f(run): return 1 / 0", r"fails for the run .* \(ZeroDivisionError")],
+)
+def test_a_function_that_breaks_is_named(tmp_path: Path, store: Store, code: str, message: str) -> None:
+    (tmp_path / "own.py").write_text(code)
+
+    with pytest.raises(CarbonwatchError, match=message):
+        built(tmp_path, store, 'metrics = "own.py:f"')
+
+
 @pytest.fixture
 def watched(browser: Browser) -> Iterator[Watched]:
     """A page that may ask for files alone, and that has no error at its end."""
@@ -233,6 +244,8 @@ def test_means_and_standard_errors_are_those_of_the_library(tmp_path: Path, stor
     assert "1.40" in energy
     assert "± 0.391 standard error, n = 4" in energy
     assert sets[2] == "2.06 ± 0.0556"
+    # of one run nobody knows it
+    assert page.locator('[aria-label="Sets"] tbody tr', has_text="small").inner_text().split("\t")[2] == "1.00"
 
 
 def test_the_leaderboard_has_the_most_for_a_kilowatt_hour_first(tmp_path: Path, store: Store, page: Page) -> None:

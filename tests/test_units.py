@@ -23,6 +23,10 @@ def test_a_kilowatt_hour_is_3_6_million_joules() -> None:
     assert (joules(1.0), kwh(3_600_000.0)) == (3_600_000.0, 1.0)
 
 
+def test_more_than_a_float_holds_is_said_to_be_that() -> None:
+    assert (human_energy(float("inf")), human_mass(1e308 * 10)) == ("inf GWh", "inf kt")
+
+
 @given(energy_kwh=quantities)
 def test_joules_and_kilowatt_hours_are_one_thing(energy_kwh: float) -> None:
     assert kwh(joules(energy_kwh)) == pytest.approx(energy_kwh, rel=1e-15)

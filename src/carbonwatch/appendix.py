@@ -35,13 +35,13 @@ MOST_POINTS = 1000  # of a chart, a meter
 _PAGE = "appendix"
 # key -> label and unit, and what it is of a run
 _OWN: Mapping[str, tuple[str, str, Callable[[Run], float | None]]] = {
-    "energy_kwh": ("energy", "kWh", lambda run: run.energy_j / J_PER_KWH if _is_known(run) else None),
-    "emissions_g": ("emissions", "g CO2e", lambda run: run.emissions_g if _is_known(run) else None),
+    "energy_kwh": ("energy", "kWh", lambda run: run.energy_j / J_PER_KWH if run.is_known else None),
+    "emissions_g": ("emissions", "g CO2e", lambda run: run.emissions_g if run.is_known else None),
     "duration_h": ("duration", "h", lambda run: run.duration_s / 3600),
     "power_w": (
         "mean power",
         "W",
-        lambda run: run.energy_j / run.duration_s if _is_known(run) and run.duration_s else None,
+        lambda run: run.energy_j / run.duration_s if run.is_known and run.duration_s else None,
     ),
     "measured": ("measured share", "", lambda run: run.measured),
 }
@@ -233,7 +233,7 @@ def _write_index(out: str, spec: Spec, found: Sequence[_Page]) -> None:
         "variables": [_variable(key) for key in spec.summary],
         "runs": [_listed(page) for page in found],
         "sets": [_tree(each, found) for each in spec.sets],
-        "scatter": [{"x": x, "y": y} for x, y in spec.scatter],
+        "scatter": [{"x": _variable(x), "y": _variable(y)} for x, y in spec.scatter],
         "order": {"key": f"value:{spec.order.lstrip('-')}", "down": spec.order.startswith("-")} if spec.order else None,
         "leaderboard": board and {"metric": board.metric, "better": board.better, "key": board.key},
     }
@@ -339,11 +339,25 @@ def _function(path: str, name: str) -> Callable[[Run], Metrics]:
     if found is None or found.loader is None or not os.path.isfile(path):
         raise CarbonwatchError(f"metrics names {path}, which is no Python file. Write it as file.py:function.")
     module = module_from_spec(found)
-    found.loader.exec_module(module)
+    try:
+        found.loader.exec_module(module)
+    # border: whatever the user's own file does
+    except Exception as error:
+        raise CarbonwatchError(f"{path} can't be run ({error!r}), so there are no metrics. Mend it.") from error
     function = getattr(module, name, None)
     if not callable(function):
         raise CarbonwatchError(f"{path} has no function {name!r}. It takes a run, and gives names with numbers.")
-    return lambda run: _numbers(function(run), f"{name}() of {path}")
+
+    def of(run: Run) -> Metrics:
+        where = f"{name}() of {path}"
+        try:
+            found = function(run)
+        # border: whatever the user's own function does
+        except Exception as error:
+            raise CarbonwatchError(f"{where} fails for the run {run.id} ({error!r}). Mend it.") from error
+        return _numbers(found, where)
+
+    return of
 
 
 def _from_json(path: str) -> Callable[[Run], Metrics]:
@@ -445,10 +459,6 @@ def _file_name(id_: str) -> str:
     if id_ and len(id_) <= 64 and all(sign.isascii() and (sign.isalnum() or sign == "-") for sign in id_):
         return id_
     return hashlib.sha256(id_.encode(errors="replace")).hexdigest()[:16]
-
-
-def _is_known(run: Run) -> bool:
-    return bool(run.entries) and (run.headline == "machine" or run.is_split)
 
 
 def _finite(value: float | None) -> float | None:

@@ -72,7 +72,7 @@ def compare(
 ) -> Comparison:
     """The runs whose figure is known. Raises CarbonwatchError where a group has none."""
     value = QUANTITIES[quantity][0]
-    known = tuple([run for run in runs if _is_known(run, quantity)] for runs in (first, second))
+    known = tuple([run for run in runs if run.is_known or quantity == "duration"] for runs in (first, second))
     for name, runs in zip(names, known, strict=True):
         if not runs:
             raise CarbonwatchError(f"No run of {name} has a known {quantity}, so there is nothing to compare.")
@@ -113,12 +113,6 @@ def _tested(one: Sequence[float], two: Sequence[float]) -> tuple[significance.Re
         return significance.compare(one, two), ""
     except Unavailable as error:
         return None, str(error)
-
-
-def _is_known(run: Run, quantity: str) -> bool:
-    if quantity == "duration":
-        return True
-    return bool(run.entries) and (run.headline == "machine" or run.is_split)
 
 
 def _left_out(names: tuple[str, str], all_of: Sequence[Sequence[Run]], known: Sequence[Sequence[Run]]) -> list[str]:

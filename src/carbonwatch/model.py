@@ -403,6 +403,11 @@ class Run:
         return all(e.usage.is_split for e in self.entries)
 
     @property
+    def is_known(self) -> bool:
+        """Whether the headline's joules are known: something was metered, and it can be told whose it was."""
+        return bool(self.entries) and (self.headline == "machine" or self.is_split)
+
+    @property
     def domains(self) -> tuple[Domain, ...]:
         return tuple({e.usage.domain.id: e.usage.domain for e in self.entries}.values())
 

@@ -5,6 +5,8 @@ Inside the program everything is in joules, watts, seconds, nanoseconds and gram
 
 from __future__ import annotations
 
+import math
+
 J_PER_KWH = 3_600_000.0
 NJ_PER_J = 1_000_000_000
 NS_PER_S = 1_000_000_000
@@ -71,6 +73,8 @@ def human_number(value: float, digits: int = 3) -> str:
     """Three significant digits, never an exponent: 0.0123, 4.57, 123, 45600."""
     if value == 0:
         return "0"
+    if not math.isfinite(value):  # more than a float holds, of a file with absurd figures
+        return str(value)
     before = _digits_before_point(value)
     text = f"{round(value, digits - before):.{max(0, digits - before)}f}"
     # 9.999 rounds up to 10.00: one digit more before the point, one less after it

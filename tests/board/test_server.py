@@ -152,6 +152,10 @@ def test_a_filter_is_a_text_and_no_statement(board: Server, name: str, text: str
         "runs?since=soon",
         "runs?since=nan",
         "runs?until=1e400",
+        "runs?since=-1",
+        "runs?since=inf",
+        f"runs?offset={'9' * 5000}",
+        f"run?id=last&points={'9' * 5000}",
         "run",
         "power?id=01990000&since=0",
         "report?id=last&name=../pages",
@@ -164,6 +168,20 @@ def test_a_question_that_makes_no_sense_is_refused_in_words(board: Server, quest
 
     assert (status, headers["Content-Type"]) == (400, "application/json; charset=utf-8")
     assert json.loads(said)["error"]
+
+
+def test_a_day_that_no_run_can_reach_has_none(board: Server) -> None:
+    asked = [f"api/{words}&since=253402210800" for words in ("runs?", f"power?id={shown.BIG}&until=253402297200")]
+
+    assert [ask(board, path)[::2] for path in asked] == [(200, b"[]")] * 2
+    assert len(json.loads(ask(board, "api/runs?until=1e300")[2])) == len(list(shown.everything()))
+
+
+def test_what_is_no_address_is_refused(board: Server) -> None:
+    with socket.create_connection((LOOPBACK, board.server_port), timeout=PATIENCE_S) as line:
+        line.sendall(b"GET http://[::1 HTTP/1.1\r\n\r\n")
+
+        assert line.makefile("rb").readline().split()[1] == b"400"
 
 
 @pytest.mark.parametrize("id_", ["none", "0199", "%", "<script>"])

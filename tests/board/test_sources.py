@@ -92,6 +92,15 @@ def test_its_edition_changes_when_a_run_is_written(tmp_path: Path) -> None:
     assert len(set(editions)) == 3
 
 
+def test_its_edition_stays_while_it_is_only_read(store: Path) -> None:
+    with closing(Sources(str(store))) as sources:
+        before = sources.listed()
+        with sources.open("") as opened:
+            opened.count()
+
+            assert sources.listed() == before
+
+
 @pytest.mark.parametrize("name", ["2", "../runs.db", "store/"])
 def test_there_is_no_other(store: Path, name: str) -> None:
     with closing(Sources(str(store))) as sources, pytest.raises(StoreError, match="There is no source"):

@@ -18,6 +18,7 @@ from tests import browser as browsers
 from tests.board import shown
 from tests.board.conftest import serving
 from tests.browser import Watched
+from tests.reports import runs as examples
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -228,6 +229,29 @@ def test_a_run_that_goes_on_is_shown_as_it_grows(browser: Browser, tmp_path: Pat
             seen.page.wait_for_selector(".state.finished")
 
             assert "6 min 40 s" in seen.page.inner_text(".tiles")
+
+
+def test_a_store_that_knows_nothing_says_so_and_never_0(browser: Browser, tmp_path: Path) -> None:
+    path, tags = tmp_path / "runs.db", [f"tag {n}" for n in range(3000)]
+    unknown = replace(examples.not_metered(), id="unknown", facts={"tags": tags})
+    with serving(store=path) as server, visiting(browser, server) as seen:
+        with closing(Journal(str(path))) as journal:
+            journal.add([])
+            seen.page.wait_for_selector(".empty:has-text('There are no runs yet')")
+            journal.add([unknown])
+        seen.page.wait_for_selector("small:has-text('and 2 992 more')")
+        seen.page.wait_for_selector(".tiles:has-text('1 of unknown energy')")
+        texts = [seen.page.inner_text("main")]
+        for view in ("Projects", "Elsewhere"):
+            seen.page.get_by_role("link", name=view, exact=True).click()
+            seen.page.wait_for_selector(f"main h1:has-text('{'elsewhere' if view == 'Elsewhere' else view}')")
+            texts.append(seen.page.inner_text("main"))
+        # it was not there when it was first asked for
+        seen.errors = [error for error in seen.errors if "404" not in error]
+
+    assert [("0 g" in text, "0 J" in text, "not known" in text or "unknown" in text) for text in texts] == [
+        (False, False, True)
+    ] * 3
 
 
 CODECARBON = """\

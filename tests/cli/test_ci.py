@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,6 +110,26 @@ def test_on_gitlab_it_is_a_file_and_a_metrics_report(measured: CommandLine) -> N
     assert (measured.folder / "carbonwatch-metrics.txt").read_text() == (
         "carbonwatch_energy_joules 3600\ncarbonwatch_emissions_grams 0.36\ncarbonwatch_seconds 10\n"
     )
+
+
+def test_what_is_not_known_keeps_no_budget(carbonwatch: CommandLine) -> None:
+    path = baseline(carbonwatch.folder)
+    with closing(Journal(carbonwatch.environ["CARBONWATCH_STORE"])) as journal:
+        journal.add([replace(RUN, entries=())])
+    carbonwatch.environ["GITLAB_CI"] = "true"
+    answer = carbonwatch("ci", "--budget-g", "5", "--budget-kwh", "1", "--baseline", path, "--most-change", "10")
+
+    assert answer.returncode == 1
+    assert answer.stderr.decode().splitlines() == [
+        f"{said}. `carbonwatch doctor` says what is missing."
+        for said in (
+            "CO2e unknown, so nobody can tell whether 5.00 g are enough",
+            "energy unknown, so nobody can tell whether 1.00 kWh are enough",
+            "energy of this run unknown, so the change can't be told",
+        )
+    ]
+    assert "| energy | 1.00 Wh | unknown | – |" in (carbonwatch.folder / "carbonwatch.md").read_text(encoding="utf-8")
+    assert (carbonwatch.folder / "carbonwatch-metrics.txt").read_text() == "carbonwatch_seconds 10\n"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime
 import json
 import subprocess
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from carbonwatch.cli import UsageError, _terminal, runs
 from carbonwatch.model import Run, State
+from carbonwatch.store.journal import Journal
 from carbonwatch.store.query import Listed
 
 if TYPE_CHECKING:
@@ -25,20 +27,22 @@ def listed(
     project: str = "default",
     state: State = "finished",
     started: datetime.datetime = NOW,
-    energy_j: float = 11.1,
+    energy_j: float | None = 11.1,
 ) -> Listed:
     run = Run(id_, project, "process", state, int(started.timestamp() * 1e9), 245.0)
-    return Listed(run, energy_j, energy_j / 100, None if energy_j == 0 else 0.94)
+    return Listed(run, energy_j, energy_j and energy_j / 100, 0.94 if energy_j else None)
 
 
 def test_a_list_has_a_line_a_run() -> None:
-    text = runs.listing([listed(), listed(state="killed", energy_j=0.0)], NOW, None, False)
+    known = [listed(), listed(state="killed", energy_j=0.0), listed(energy_j=None)]
+    text = runs.listing(known, NOW, None, False)
     when = NOW.strftime("%d %b %H:%M")
 
     assert text.split("\n") == [
-        "started       run       project  state       duration  energy    CO2e  meas.",
-        f"{when}  019abcde  default  finished  4 min 05 s  11.1 J  111 mg   94 %",
-        f"{when}  019abcde  default  killed    4 min 05 s     0 J     0 g      –",
+        "started       run       project  state       duration   energy     CO2e  meas.",
+        f"{when}  019abcde  default  finished  4 min 05 s   11.1 J   111 mg   94 %",
+        f"{when}  019abcde  default  killed    4 min 05 s      0 J      0 g      –",
+        f"{when}  019abcde  default  finished  4 min 05 s  unknown  unknown      –",
     ]
 
 
@@ -121,6 +125,15 @@ def test_where_no_run_fits_it_says_so(carbonwatch: CommandLine) -> None:
 
     assert (answer.returncode, answer.stdout) == (0, b"")
     assert answer.stderr.startswith(b"No run fits.")
+
+
+def test_where_there_are_no_runs_it_says_how_to_get_one(carbonwatch: CommandLine) -> None:
+    with closing(Journal(carbonwatch.environ["CARBONWATCH_STORE"])) as journal:
+        journal.add([])
+    answer = carbonwatch("runs")
+
+    assert (answer.returncode, answer.stdout) == (0, b"")
+    assert answer.stderr == b"There are no runs yet. Measure one: carbonwatch run -- COMMAND\n"
 
 
 def test_json_has_all_that_is_known_of_a_run(carbonwatch: CommandLine) -> None:

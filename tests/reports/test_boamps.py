@@ -134,7 +134,7 @@ def test_an_energy_that_is_not_known_is_no_measure(example: runs.Example) -> Non
     document = json.loads(boamps.render(example(), **GIVEN))
 
     assert "measures" not in document
-    assert "measures: nothing was metered" in document["missing"]
+    assert "measures: the energy is not known" in document["missing"]
 
 
 @runs.patient

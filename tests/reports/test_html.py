@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,3 +87,11 @@ def test_several_runs_are_beside_each_other_and_each_by_itself(browser: Browser,
         heading = seen.page.inner_text("h1")
 
     assert (rows, title, heading, faults) == (len(runs), "<b>all</b>", "<script>alert(1)</script>", [])
+
+
+@pytest.mark.parametrize("joules", [5e-324, 1e308, math.inf])
+def test_absurd_figures_are_shown_all_the_same(joules: float) -> None:
+    entries = [examples.entry(examples.usage(domain, joules)) for domain in (examples.GPU, examples.DRAM)]
+    [page] = carried(html.render(examples.a_run(*entries)))["runs"]
+
+    assert {"csv", "markdown", "terminal"} <= page["reports"].keys()

@@ -80,6 +80,7 @@ def test_totals_that_are_not_known_are_null() -> None:
     assert (not_metered["measured"], not_metered["water_l"]) == (None, None)
     assert not_split["own"]["value"] is None
     assert not_split["own"]["low"] == 0.0
+    assert json.loads(render(replace(runs.not_split(), wue_l_per_kwh=1.8)))["totals"]["water_l"] is None
     assert not_split["idle"] == not_split["others"] == unknown
     assert not_split["machine"]["value"] == pytest.approx(5.2 * runs.WH + 300)
 

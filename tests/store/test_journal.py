@@ -620,10 +620,54 @@ PRAGMA user_version = 1;
 """
 
 
+# as it was for a few hours before it had all columns of an entry
+ENTRIES_OF_17_COLUMNS = """
+CREATE TABLE entries (
+  run TEXT NOT NULL, task TEXT NOT NULL, domain INTEGER NOT NULL, intensity INTEGER NOT NULL, slot INTEGER NOT NULL,
+  start_ns INTEGER NOT NULL, duration_s REAL NOT NULL,
+  machine_j REAL NOT NULL, idle_j REAL NOT NULL, own_j REAL NOT NULL, own_low_j REAL NOT NULL, own_high_j REAL NOT NULL,
+  baseline_j REAL NOT NULL, own_s REAL, busy_s REAL, capacity_s REAL, reserved_s REAL,
+  PRIMARY KEY (run, task, domain, intensity, slot)
+) WITHOUT ROWID;
+INSERT INTO entries VALUES ('a-run', '', 1, 1, 0, 7, 1.0, 5.0, 1.0, 4.0, 4.0, 4.0, 1.0, NULL, NULL, NULL, NULL);
+"""
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_store_with_fewer_columns_is_brought_up_to_date(tmp_path: Path, version: int) -> None:
+    path = str(tmp_path / "runs.db")
+    old = replace(run(place=Place("FR")), entries=())
+    with closing(Journal(path)) as journal:
+        journal.save(old, (), ())
+        journal.save(run("another", entry(5.0)), [entry(5.0)], ())
+    with closing(sqlite3.connect(path)) as db, db:
+        db.executescript(f"DROP TABLE entries; {ENTRIES_OF_17_COLUMNS}")
+        db.execute("UPDATE runs SET energy_j = 0, emissions_g = 0")
+        db.executescript("DROP INDEX runs_listed; ALTER TABLE runs DROP COLUMN country")
+        if version == 1:
+            db.executescript(
+                "CREATE INDEX runs_by_start ON runs (started_ns);"
+                "ALTER TABLE runs DROP COLUMN tags; ALTER TABLE runs DROP COLUMN words"
+            )
+        db.execute(f"PRAGMA user_version = {version}")
+
+    with Store(path) as store:
+        [back] = store.run("a-run").entries
+        known = {listed.run.id: listed.energy_j for listed in store.runs()}
+        places = {country.code: country.totals.runs for country in lists.by_country(store, lists.Wanted())}
+    with closing(Journal(path)) as journal:
+        journal.save(run("a-run", entry(5.0)), [entry(5.0)], ())
+
+    assert (back.start_ns, back.usage.own_j, back.usage.work) == (7, 4.0, None)
+    assert known == {"a-run": 0.0, "another": None}
+    assert places == {"FR": 1, None: 1}
+
+
 def test_a_store_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
     path = str(tmp_path / "runs.db")
     old = replace(run(), facts={"command": "Train.py", "tags": ["new"]}, entries=())
-    values = {n: v for n, v in {**rows.of_run(old), **rows.of_process()}.items() if n not in ("tags", "words")}
+    later = ("country", "tags", "words")
+    values = {n: v for n, v in {**rows.of_run(old), **rows.of_process()}.items() if n not in later}
     with closing(sqlite3.connect(path)) as db, db:
         db.executescript(f"{VERSION_1}PRAGMA application_id = {rows.APPLICATION}")
         db.execute(f"INSERT INTO runs ({', '.join(values)}) VALUES ({', '.join(f':{n}' for n in values)})", values)

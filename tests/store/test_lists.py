@@ -87,7 +87,7 @@ def test_runs_are_found_by_what_is_wanted(store: Store, wanted: Wanted, found: s
     ("order", "down", "found"),
     [
         ("energy", True, "badc"),
-        ("emissions", False, "cdab"),
+        ("emissions", False, "dabc"),
         ("project", False, "dacb"),
         ("measured", True, "dbac"),
         ("measured", False, "dbac"),

@@ -244,6 +244,23 @@ def test_a_store_of_a_newer_version_is_an_error(path: Path) -> None:
         Store(str(path))
 
 
+def test_a_store_that_another_program_holds_is_not_read_without_its_lock(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute("UPDATE runs SET state = 'failed'")
+
+        with pytest.raises(StoreError, match="another program holds it"):
+            Store(str(path))
+
+
+def test_a_row_that_something_else_wrote_is_named(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE runs SET place = '{}' WHERE id = 'aab-2'")
+
+    with Store(str(path)) as store, pytest.raises(StoreError, match="The run aab-2 in the store is not whole"):
+        store.runs()
+
+
 def test_a_store_that_may_only_be_read_is_read(path: Path) -> None:
     code = """
 import os, sys

@@ -1,7 +1,9 @@
+import math
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -27,8 +29,24 @@ def test_the_totals_of_a_row_are_those_of_the_run(entries: list[Entry], scope: s
     run = Run("r", "tests", scope, "finished", 0, 1.0, tuple(entries), pue=pue)  # type: ignore[arg-type]  # its words
     row = of_run(run)
 
-    assert (row["energy_j"], row["emissions_g"]) == pytest.approx((run.energy_j, run.emissions_g))
+    if entries:
+        assert (row["energy_j"], row["emissions_g"]) == pytest.approx((run.energy_j, run.emissions_g))
     assert row["measured"] == pytest.approx(run.measured)
+
+
+def test_a_row_has_no_totals_where_they_are_not_known() -> None:
+    unsplit = Usage(Domain("fake:cpu", "cpu", "measured", "a fake meter"), 60.0, 0.0, 60.0, 0.0, 60.0)
+    run = Run("r", "tests", "process", "finished", 0, 1.0, (Entry("", 0, 1.0, unsplit, intensity()),))
+    found = [of_run(each) for each in (run, replace(run, entries=()), replace(run, scope="machine"))]
+
+    assert [(row["energy_j"], row["measured"]) for row in found] == [(None, None), (None, None), (60.0, 1.0)]
+
+
+@pytest.mark.parametrize("joules", [math.inf, 1e308])
+def test_a_sum_that_no_number_holds_is_not_known(joules: float) -> None:
+    run = Run("r", "tests", "machine", "finished", 0, 1.0, (entry(joules, joules, "measured", 400.0),) * 2)
+
+    assert of_run(run)["energy_j"] is None
 
 
 def test_a_noun_is_the_same_text_each_time() -> None:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 from carbonwatch import plugins, tables
@@ -22,12 +23,14 @@ Answer = Any  # what JSON can say
 
 MOST_RUNS = 500  # of a page of the list
 MOST_PROJECTS = 1000
+MOST_TAGS = 1000
 MOST_POINTS = 4000  # of a chart's line; a screen has no more columns
 
 _HOUR_S, _DAY_S = 3600, 86400
 # bars of an hour, a day, a week or four weeks: the first with no more of them than this
 _WIDTHS_S = (_HOUR_S, _DAY_S, 7 * _DAY_S, 28 * _DAY_S)
 _MOST_BARS = 120
+_LAST_NS = 2**62
 # of a year's mean taken for runs at all times of it
 _TIME_ERROR = 0.15
 
@@ -63,7 +66,7 @@ def overview(store: Store, words: Words) -> Answer:
         "totals": asdict(totals),
         "width_s": width_s,
         "spans": [{"start_s": span.start_ns / NS_PER_S, **asdict(span.totals)} for span in spans],
-        "equivalents": _page.equivalents({"value": totals.emissions_g}),
+        "equivalents": _page.equivalents({"value": totals.emissions_g if totals.are_known else None}),
     }
 
 
@@ -80,12 +83,15 @@ def places(store: Store, words: Words) -> Answer:
 
 def choices(store: Store, _words: Words) -> Answer:
     """What the list can be filtered by."""
-    return {"projects": lists.projects(store, MOST_PROJECTS), "tags": lists.tags(store)}
+    return {"projects": lists.projects(store, MOST_PROJECTS), "tags": lists.tags(store)[:MOST_TAGS]}
 
 
 def elsewhere(store: Store, words: Words) -> Answer:
     """What the energy of all runs that fit would have emitted elsewhere."""
-    energy_j = lists.totals(store, _wanted(words)).energy_j
+    totals = lists.totals(store, _wanted(words))
+    if not totals.are_known:
+        return {"energy_j": None, "places": []}
+    energy_j = totals.energy_j
     return {"energy_j": energy_j, "places": _page.elsewhere(Figure(energy_j, energy_j, energy_j), _TIME_ERROR)}
 
 
@@ -93,14 +99,14 @@ def run(store: Store, words: Words) -> Answer:
     """All of a run: its page."""
     found = store.run(_named(words, "id"))
     traces = store.samples(found.id, _whole(words, "points", 1000, MOST_POINTS) or 1)
-    return {**_page.document(found, traces), "reports": [n for n in plugins.names("reports") if n != "html"]}
+    return {**_page.document(found, traces), "reports": _texts()}
 
 
 def power(store: Store, words: Words) -> Answer:
     """A run's power between two instants, closer than its page has it."""
     since_s, until_s = _number(words, "since"), _number(words, "until")
     points = _whole(words, "points", 1000, MOST_POINTS) or 1
-    since_ns, until_ns = int(since_s * NS_PER_S), int(until_s * NS_PER_S)
+    since_ns, until_ns = _ns(since_s), _ns(until_s)
     return _page.power(store.samples(_named(words, "id"), points, since_ns=since_ns, until_ns=until_ns))
 
 
@@ -116,9 +122,14 @@ QUESTIONS: Mapping[str, Callable[[Store, Words], Answer]] = {
 }
 
 
+@cache
+def _texts() -> list[str]:
+    """What a run can be shown as; to look for those of other packages takes a while."""
+    return [name for name in plugins.names("reports") if name != "html"]
+
+
 def _line(listed: Listed) -> dict[str, Any]:
     run = listed.run
-    known = listed.measured is not None
     return {
         "id": run.id,
         "project": run.project,
@@ -127,8 +138,8 @@ def _line(listed: Listed) -> dict[str, Any]:
         "started_s": run.started_ns / NS_PER_S,
         "duration_s": run.duration_s,
         "command": figures.command(run),
-        "energy_j": listed.energy_j if known else None,
-        "emissions_g": listed.emissions_g if known else None,
+        "energy_j": listed.energy_j,
+        "emissions_g": listed.emissions_g,
         "measured": listed.measured,
     }
 
@@ -142,8 +153,13 @@ def _country(each: lists.Country) -> dict[str, Any]:
 
 def _wanted(words: Words) -> lists.Wanted:
     given = {name: words[name] for name in ("project", "state", "tag", "text") if words.get(name)}
-    since_ns, until_ns = (int(_number(words, name, 0) * NS_PER_S) for name in ("since", "until"))
-    return lists.Wanted(**given, since_ns=since_ns, until_ns=until_ns or lists.Wanted().until_ns)
+    since_ns, until_ns = (_ns(_number(words, name, 0)) for name in ("since", "until"))
+    return lists.Wanted(**given, since_ns=since_ns, until_ns=until_ns or _LAST_NS)
+
+
+def _ns(unix_s: float) -> int:
+    """An instant as the store knows it; a day that a person types may be of the year 9999."""
+    return int(min(unix_s * NS_PER_S, _LAST_NS))
 
 
 def _width_s(ends: tuple[int, int] | None) -> int:
@@ -166,7 +182,8 @@ def _named(words: Words, name: str) -> str:
 
 def _whole(words: Words, name: str, default: int, most: int) -> int:
     text = words.get(name, str(default))
-    if not (text.isascii() and text.isdecimal() and int(text) <= most):
+    # int() refuses thousands of digits
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and int(text) <= most):
         raise Refused(f"{name} is {text!r}; it must be a whole number up to {most}.")
     return int(text)
 
@@ -178,6 +195,6 @@ def _number(words: Words, name: str, default: float | None = None) -> float:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value < 1e10:
+    if not 0 <= value < math.inf:
         raise Refused(f"{name} is {text!r}; it must be seconds of Unix time.")
     return value

@@ -20,14 +20,13 @@ from urllib.parse import parse_qsl, urlsplit
 from carbonwatch import pages
 from carbonwatch.board import answers
 from carbonwatch.board.sources import Sources
-from carbonwatch.calculator import page
 from carbonwatch.errors import CarbonwatchError, StoreError
 
 log = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
 # what a page is called in its address, and by whom it is drawn
-PAGES = {"": ("board", "carbonwatch board"), page.NAME: (page.NAME, page.TITLE)}
+PAGES = {"": ("board", "carbonwatch board"), "calculator": ("calculator", "carbonwatch calculator")}
 LARGEST_FILE = 1 << 28
 
 _HEADERS = {
@@ -118,7 +117,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _path(self) -> str:
         """What follows the secret."""
-        secret, _, rest = urlsplit(self.path).path.removeprefix("/").partition("/")
+        try:
+            secret, _, rest = urlsplit(self.path).path.removeprefix("/").partition("/")
+        except ValueError as error:
+            raise _Refusal(HTTPStatus.BAD_REQUEST, f"That is no address: {error}.") from error
         if not secrets.compare_digest(secret.encode(), self.server.secret.encode()):
             raise _Refusal(HTTPStatus.NOT_FOUND, "Open the address that `carbonwatch board` shows; it is another one.")
         return rest
@@ -136,8 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _get(self, path: str, words: Mapping[str, str]) -> None:
         if path in PAGES:
             name, title = PAGES[path]
-            data = {"table": page.table(), "board": True} if name == page.NAME else None
-            self._send("text/html", pages.linked(name, title, data).encode())
+            self._send("text/html", pages.linked(name, title, self._carried(name)).encode())
         elif path in _FILES:
             self._send(_TYPES[path.rpartition(".")[2]], pages.read(path).encode())
         elif path == "api/sources":
@@ -147,6 +148,14 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send_json(answers.QUESTIONS[path.removeprefix("api/")](store, words))
         else:
             raise _Refusal(HTTPStatus.NOT_FOUND, "There is nothing here.")
+
+    def _carried(self, name: str) -> object:
+        """What a page has with it, so that it need not ask for it first."""
+        if name == "board":
+            return {"sources": self.server.sources.listed()}
+        from carbonwatch.calculator import page  # its tables take a while
+
+        return {"table": page.table(), "board": True}
 
     def _post(self, path: str, words: Mapping[str, str]) -> None:
         """A file of runs that was dropped onto the page."""

@@ -125,4 +125,5 @@ def _written(path: str) -> str:
         found = os.stat(path)
     except OSError:
         return ""
-    return f"{found.st_mtime_ns} {found.st_size}"
+    # an empty log comes and goes with each reader
+    return f"{found.st_mtime_ns} {found.st_size}" if found.st_size else ""

@@ -25,6 +25,7 @@ from collections.abc import Iterable
 from carbonwatch import appendix
 from carbonwatch.cli import _options, _terminal
 from carbonwatch.cli.report import open_store
+from carbonwatch.errors import CarbonwatchError
 
 OPERANDS = "SPEC"
 
@@ -40,8 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     spec = appendix.read(args.spec)
     with open_store(_options.chosen(argparse.Namespace(store=args.store))) as kept:
-        count = appendix.build(spec, args.out, kept, _progress)
-    _terminal.say(f"carbonwatch: {count} runs are shown in {os.path.join(args.out, 'index.html')}.")
+        try:
+            count = appendix.build(spec, args.out, kept, _progress)
+        except OSError as error:
+            raise CarbonwatchError(f"{args.out} can't be written ({error.strerror}). Name another folder.") from error
+    shown = "1 run is" if count == 1 else f"{count:,} runs are"
+    _terminal.say(f"carbonwatch: {shown} shown in {os.path.join(args.out, 'index.html')}.")
     return 0
 
 

@@ -9,7 +9,8 @@ Examples:
   carbonwatch ci --baseline energy.json --most-change 10 --budget-g 5
   carbonwatch ci --write-baseline energy.json       on the main branch
 
-Exit code: 0; 1 if the run used more than the budget or --most-change allows.
+Exit code: 0; 1 if the run used more than the budget or --most-change allows,
+or if what it used is not known.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ from carbonwatch.cli.report import open_store
 from carbonwatch.errors import cause
 from carbonwatch.model import Run
 from carbonwatch.reports import json
+from carbonwatch.reports._figures import UNKNOWN
 from carbonwatch.units import J_PER_KWH, human_duration, human_energy, human_mass
 
 OPERANDS = "[RUN]"
 
+_DOCTOR = "`carbonwatch doctor` says what is missing."
 _MARKDOWN, _METRICS = "carbonwatch.md", "carbonwatch-metrics.txt"
 
 
@@ -80,16 +83,34 @@ def _baseline(path: str | None) -> Run | None:
 
 def _verdicts(run: Run, before: Run | None, args: argparse.Namespace) -> Iterator[Verdict]:
     if args.budget_g is not None:
-        yield _budget(run.emissions_g, args.budget_g, human_mass, "CO2e")
+        yield _budget(_emissions_g(run), args.budget_g, human_mass, "CO2e")
     if args.budget_kwh is not None:
-        yield _budget(run.energy_j * run.pue, args.budget_kwh * J_PER_KWH, human_energy, "energy")
-    if args.most_change is not None and before is not None and before.energy_j > 0:
+        yield _budget(_energy_j(run), args.budget_kwh * J_PER_KWH, human_energy, "energy")
+    if args.most_change is not None and before is not None:
+        yield from _change(run, before, args.most_change)
+
+
+def _energy_j(run: Run) -> float | None:
+    return run.energy_j * run.pue if run.is_known else None
+
+
+def _emissions_g(run: Run) -> float | None:
+    return run.emissions_g if run.is_known else None
+
+
+def _change(run: Run, before: Run, most: float) -> Iterator[Verdict]:
+    if not (run.is_known and before.is_known):
+        whose = "this run" if before.is_known else "the baseline"
+        yield Verdict(f"energy of {whose} unknown, so the change can't be told. {_DOCTOR}", False)
+    elif before.energy_j > 0:
         rise = 100 * (run.energy_j / before.energy_j - 1)
-        word = "within" if rise <= args.most_change else "OVER"
-        yield Verdict(f"energy {rise:+.1f} % against the baseline: {word} {args.most_change:g} %", word == "within")
+        word = "within" if rise <= most else "OVER"
+        yield Verdict(f"energy {rise:+.1f} % against the baseline: {word} {most:g} %", word == "within")
 
 
-def _budget(value: float, most: float, shown: Callable[[float], str], what: str) -> Verdict:
+def _budget(value: float | None, most: float, shown: Callable[[float], str], what: str) -> Verdict:
+    if value is None:
+        return Verdict(f"{what} unknown, so nobody can tell whether {shown(most)} are enough. {_DOCTOR}", False)
     kept = value <= most
     return Verdict(f"{what} {shown(value)}: {'within' if kept else 'OVER'} the budget of {shown(most)}", kept)
 
@@ -110,12 +131,13 @@ def _comparison(run: Run, before: Run) -> Iterator[str]:
     yield "| | baseline | now | change |"
     yield "|:--|--:|--:|--:|"
     for name, shown, old, new in (
-        ("energy", human_energy, before.energy_j * before.pue, run.energy_j * run.pue),
-        ("CO2e", human_mass, before.emissions_g, run.emissions_g),
+        ("energy", human_energy, _energy_j(before), _energy_j(run)),
+        ("CO2e", human_mass, _emissions_g(before), _emissions_g(run)),
         ("duration", human_duration, before.duration_s, run.duration_s),
     ):
-        change = f"{100 * (new / old - 1):+.1f} %" if old > 0 else "–"
-        yield f"| {name} | {shown(old)} | {shown(new)} | {change} |"
+        change = "–" if new is None or not old else f"{100 * (new / old - 1):+.1f} %"
+        texts = (UNKNOWN if value is None else shown(value) for value in (old, new))
+        yield f"| {name} | {' | '.join(texts)} | {change} |"
 
 
 def _machine(run: Run) -> str:
@@ -133,9 +155,9 @@ def _publish(summary: str, run: Run, environ: Mapping[str, str]) -> None:
 
 
 def _metrics(run: Run) -> str:
-    """What GitLab's metrics report reads."""
-    figures = {"energy_joules": run.energy_j * run.pue, "emissions_grams": run.emissions_g, "seconds": run.duration_s}
-    return "".join(f"carbonwatch_{name} {value:.6g}\n" for name, value in figures.items())
+    """What GitLab's metrics report reads; what is not known is not in it."""
+    figures = {"energy_joules": _energy_j(run), "emissions_grams": _emissions_g(run), "seconds": run.duration_s}
+    return "".join(f"carbonwatch_{name} {value:.6g}\n" for name, value in figures.items() if value is not None)
 
 
 def _write(path: str, text: str, mode: str = "w") -> None:

@@ -188,7 +188,8 @@ def _page(kept: Store, runs: Sequence[Run]) -> str:
     from carbonwatch.reports import _figures as figures
     from carbonwatch.reports import html
 
-    traced = [(run, kept.samples(run.id, _POINTS)) for run in _terminal.progress(runs, len(runs), "Reading samples")]
+    # one by one, so that the progress is that of the page, too
+    traced = ((run, kept.samples(run.id, _POINTS)) for run in _terminal.progress(runs, len(runs), "Drawing runs"))
     return html.together(traced, figures.title(totals.merge(runs))).rstrip("\n")
 
 

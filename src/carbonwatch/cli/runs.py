@@ -19,6 +19,7 @@ from typing import Any
 
 from carbonwatch.cli import UsageError, _options, _terminal
 from carbonwatch.cli.report import open_store
+from carbonwatch.reports._figures import UNKNOWN
 from carbonwatch.store.query import Listed
 from carbonwatch.units import human_duration, human_energy, human_mass
 
@@ -59,6 +60,8 @@ def main(args: argparse.Namespace) -> int:
         _terminal.show(_as_json(found))
     elif found:
         _terminal.show(listing(found[:most], now, width, _terminal.colour(sys.stdout)))
+    elif args.project is args.since is args.until is None:
+        _terminal.say("There are no runs yet. Measure one: carbonwatch run -- COMMAND")
     else:
         _terminal.say("No run fits. `carbonwatch runs` without options lists those that there are.")
     if most and len(found) > most:
@@ -106,8 +109,8 @@ def _cells(listed: Listed, id_: str, now: datetime.datetime) -> tuple[str, ...]:
         _terminal.printable(run.project),
         run.state,
         human_duration(run.duration_s),
-        human_energy(listed.energy_j),
-        human_mass(listed.emissions_g),
+        UNKNOWN if listed.energy_j is None else human_energy(listed.energy_j),
+        UNKNOWN if listed.emissions_g is None else human_mass(listed.emissions_g),
         "–" if listed.measured is None else f"{listed.measured:.0%}".replace("%", " %"),
     )
 

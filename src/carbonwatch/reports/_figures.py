@@ -44,6 +44,7 @@ _STATES = {
     "killed": "killed",
 }
 _BOUNDARIES = {"lifecycle": "life cycle", "direct": "direct emissions only"}
+_MOST_SHOWN = 1e15  # of a unit; more has no digit after the point
 _MOST_TASKS = 6
 _MOST_GAPS = 5
 _MOST_SOURCES = 2
@@ -198,7 +199,7 @@ def _unit(run: Run) -> Unit:
     """The one that suits the whole, with four digits for it."""
     whole_j = run.energy("machine").value
     name, size_j = energy_unit(whole_j)
-    before = len(str(int(whole_j / size_j)))
+    before = len(str(int(min(whole_j / size_j, _MOST_SHOWN))))
     return Unit(name, size_j, max(0, 4 - before))
 
 

@@ -107,7 +107,7 @@ def elsewhere(energy_j: Figure, time_error: float, *, pue: float = 1.0, boundary
 
 
 def _elsewhere(run: Run) -> list[Document]:
-    if not _is_known(run, run.headline):
+    if not run.is_known:
         return []
     boundary = "direct" if run.intensities[0].boundary == "direct" else "lifecycle"
     return elsewhere(run.energy(run.headline), run.time_error, pue=run.pue, boundary=boundary)
@@ -210,7 +210,7 @@ def _hours(run: Run) -> Iterator[Document]:
     for (hour, intensity), entries in sorted(by_hour.items(), key=lambda each: each[0][0]):
         yield {
             "start_s": hour * SLOT_NS / NS_PER_S,
-            "energy_j": sum(entry.usage.part(run.headline).value for entry in entries),
+            "energy_j": sum(entry.usage.part(run.headline).value for entry in entries) if run.is_known else None,
             **{name: getattr(intensity, name) for name in ("g_per_kwh", "low", "high", "name", "source", "period")},
         }
 

@@ -233,7 +233,7 @@ _REQUIRED = {
     ("task", "taskFamily"): "family=...",
     ("task", "algorithms"): "algorithm=...",
     ("task", "dataset"): "data=input:text",
-    ("measures",): "nothing was metered",
+    ("measures",): "the energy is not known",
     ("infrastructure", "infraType"): "infrastructure=onPremise",
     ("infrastructure", "components"): "the hardware was not recorded",
 }

@@ -81,7 +81,8 @@ def _figures(part: Run) -> list[object]:
     energy, emissions = part.energy(part.headline), part.emissions(part.headline)
     shares: list[object] = [part.energy(kind).value / J_PER_KWH if part.is_split else "" for kind in _SHARES]
     known = not figures.whose_is_unknown(part)
-    priced = emissions.value / (energy.value / J_PER_KWH * part.pue) if energy.value else ""
+    energy_kwh = energy.value / J_PER_KWH * part.pue
+    priced = emissions.value / energy_kwh if energy_kwh else ""
     return [
         *shares,
         part.energy("machine").value / J_PER_KWH,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from carbonwatch import pages, plugins
 from carbonwatch.errors import CarbonwatchError
@@ -19,7 +19,7 @@ def render(run: Run, *, traces: Sequence[Trace] = ()) -> str:
     return together([(run, traces)], figures.title(run))
 
 
-def together(runs: Sequence[tuple[Run, Sequence[Trace]]], title: str) -> str:
+def together(runs: Iterable[tuple[Run, Sequence[Trace]]], title: str) -> str:
     """The page of several runs: beside each other, and each by itself."""
     documents = [{**_page.document(run, traces), "reports": _reports(run)} for run, traces in runs]
     return pages.whole("report", title, {"title": title, "runs": documents})

@@ -84,11 +84,11 @@ def _totals(run: Run) -> dict[str, Any]:
         "own_energy_j_by_policy": _by_policy(run),
         "measured": run.measured,
         "covered": run.covered,
-        "water_l": run.water_l if run.wue_l_per_kwh > 0 and run.entries else None,
-        "losses_g": run.losses_g if run.entries and _is_known(run) else None,
+        "water_l": run.water_l if run.wue_l_per_kwh > 0 and run.is_known else None,
+        "losses_g": run.losses_g if run.is_known else None,
         "embodied_g": _made(run),
-        "market_g": run.market_g if run.entries and _is_known(run) else None,
-        "marginal_g": run.marginal_g if run.entries and _is_known(run) else None,
+        "market_g": run.market_g if run.is_known else None,
+        "marginal_g": run.marginal_g if run.is_known else None,
     }
 
 
@@ -106,10 +106,6 @@ def _by_policy(run: Run) -> dict[str, float] | None:
 def _made(run: Run) -> dict[str, float | None] | None:
     made = embodied.of(run)
     return None if made is None else asdict(made.share_g)
-
-
-def _is_known(run: Run) -> bool:
-    return run.headline == "machine" or run.is_split
 
 
 def _known(run: Run, part: Part, figure: Figure) -> dict[str, float | None]:

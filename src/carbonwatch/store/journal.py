@@ -140,7 +140,7 @@ class Journal:
                 change(db)
             done = True
         except sqlite3.OperationalError as error:
-            kind = StoreBusy if _is_busy(error) else StoreError
+            kind = StoreBusy if is_busy(error) else StoreError
             raise kind(f"{self.path} can't be written ({error})") from error
         # ValueError and OverflowError: what SQLite can't hold, as text that is no Unicode
         except (sqlite3.Error, OSError, ValueError, OverflowError) as error:
@@ -253,6 +253,8 @@ def _make_tables(db: sqlite3.Connection, wait_s: float) -> None:
             version = _version(db)
             if version == 1:
                 _add_lists(db)
+            if version in (1, 2):
+                _mend(db)
             if version < rows.VERSION:
                 for statement in rows.schema().split(";\n"):
                     db.execute(statement)
@@ -262,7 +264,7 @@ def _make_tables(db: sqlite3.Connection, wait_s: float) -> None:
         except sqlite3.OperationalError as error:
             if db.in_transaction:
                 db.execute("ROLLBACK")
-            if not _is_busy(error) or time.monotonic() > deadline:
+            if not is_busy(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
 
@@ -278,19 +280,40 @@ def _add_lists(db: sqlite3.Connection) -> None:
     db.executemany("UPDATE runs SET tags = :tags, words = :words WHERE id = :id", found)
 
 
+def _mend(db: sqlite3.Connection) -> None:
+    """What versions 1 and 2 had otherwise: fewer columns, and 0 J where nothing is known."""
+    db.execute("DROP INDEX IF EXISTS runs_listed")
+    db.execute("ALTER TABLE runs ADD COLUMN country TEXT")
+    db.execute("UPDATE runs SET country = json_extract(place, '$.country') WHERE json_valid(place)")
+    columns = [row[1] for row in db.execute("PRAGMA table_info(entries)")]
+    if columns and columns[-1] != "others_reserved_s":
+        db.execute("ALTER TABLE entries RENAME TO former_entries")
+        for statement in rows.schema().split(";\n"):
+            db.execute(statement)
+        db.execute("INSERT INTO entries SELECT *, NULL FROM former_entries")
+        db.execute("DROP TABLE former_entries")
+    if columns:
+        db.execute(
+            "UPDATE runs SET energy_j = NULL, emissions_g = NULL, measured = NULL WHERE id NOT IN "
+            "(SELECT run FROM entries) OR scope <> 'machine' AND id IN "
+            "(SELECT run FROM entries WHERE own_s IS NULL AND own_low_j <> own_high_j)"
+        )
+
+
 def _version(db: sqlite3.Connection) -> int:
     """Of the tables of a store of ours; 0 for a new file. Raises sqlite3.DatabaseError for what we can't read."""
     application, version = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
     if application != rows.APPLICATION:
         if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            raise sqlite3.DatabaseError("another program's database; choose another file with CARBONWATCH_STORE")
+            raise sqlite3.DatabaseError("another program's database")
         return 0
     if version > rows.VERSION:
         raise sqlite3.DatabaseError(f"a newer carbonwatch wrote it: version {version} of its tables")
     return int(version)
 
 
-def _is_busy(error: sqlite3.Error) -> bool:
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether another program holds the store, which may change."""
     # the low byte is the kind: 261 is a busy recovery, 517 a busy snapshot
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 

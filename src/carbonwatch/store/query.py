@@ -14,18 +14,18 @@ from carbonwatch.store import journal, recover, rows
 
 _OF_METER = "FROM samples WHERE run = :run AND domain = :domain AND start_ns >= :since AND start_ns < :until"
 _MERGED = (
-    ":since, sum(duration_s), sum(machine_j), sum(idle_j), sum(own_j), "
-    "min(machine_j / duration_s), max(machine_j / duration_s)"
+    "sum(duration_s), sum(machine_j), sum(idle_j), sum(own_j), min(machine_j / duration_s), max(machine_j / duration_s)"
 )
+_SLOT = "(start_ns - :first) / :width * :width + :first AS slot"
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A run as a line of a list: its totals, without its entries."""
+    """A run as a line of a list: its totals, without its entries. None is not known."""
 
     run: Run
-    energy_j: float
-    emissions_g: float
+    energy_j: float | None
+    emissions_g: float | None
     measured: float | None
 
 
@@ -124,12 +124,19 @@ class Store:
         return Trace(self._domain(meter), *(_columns(found) or ((),) * 5))
 
     def _merged(self, meter: Mapping[str, Any], slots: range) -> Trace:
-        spans = (
-            {**meter, "since": max(ns, meter["since"]), "until": min(ns + slots.step, meter["until"])} for ns in slots
-        )
-        # a query each: grouped in one, they would be sorted first, which takes twice as long
-        found = [row for span in spans for row in self.select(f"SELECT {_MERGED} {_OF_METER}", span) if row[1]]
+        if self._has_fewer(meter, len(slots)):
+            grid = {**meter, "first": slots.start, "width": slots.step}
+            found = self.select(f"SELECT {_SLOT}, {_MERGED} {_OF_METER} GROUP BY slot", grid)
+        else:
+            spans = ({**meter, "since": ns, "until": min(ns + slots.step, meter["until"])} for ns in slots)
+            # a query each: grouped in one, they would be sorted first, which takes twice as long
+            merged = f"SELECT :since, {_MERGED} {_OF_METER}"
+            found = [row for span in spans for row in self.select(merged, span) if row[1]]
         return Trace(self._domain(meter), *(_columns(found) or ((),) * 5))
+
+    def _has_fewer(self, meter: Mapping[str, Any], most: int) -> bool:
+        [(count,)] = self.select(f"SELECT count(*) FROM (SELECT 1 {_OF_METER} LIMIT :most)", {**meter, "most": most})
+        return bool(count < most)
 
     def _domain(self, meter: Mapping[str, Any]) -> Domain:
         [(text,)] = self.select("SELECT value FROM domains WHERE key = :domain", meter)
@@ -175,6 +182,8 @@ class Store:
             raise self._unreadable(error) from error
 
     def _unreadable(self, error: Exception) -> StoreError:
+        if isinstance(error, sqlite3.Error) and journal.is_busy(error):
+            return StoreError(f"{self.path} can't be read: another program holds it. Try again when that is done.")
         return StoreError(f"{self.path} can't be read ({error}). Choose another with CARBONWATCH_STORE.")
 
 
@@ -190,7 +199,9 @@ def _open(path: str) -> sqlite3.Connection:
     """A connection to a store that is there, its killed runs marked; what can only be read is read all the same."""
     try:
         db = journal.connect(path)
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
+        if journal.is_busy(error):  # read without its lock, it might be half of two states
+            raise
         # nothing can be written beside it, as WAL mode needs: it is read as it lies there
         db = sqlite3.connect(f"file:{_quoted(os.path.abspath(path))}?immutable=1", uri=True)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -10,11 +11,12 @@ from dataclasses import fields
 from functools import lru_cache
 from typing import Any
 
+from carbonwatch.errors import StoreError
 from carbonwatch.ledger import SLOT_NS
 from carbonwatch.model import Domain, Entry, Gap, Intensity, Place, Run, Usage, Work
 from carbonwatch.units import J_PER_KWH
 
-VERSION = 2
+VERSION = 3
 APPLICATION = 0x63627763  # what tells our files from other programs' (PRAGMA application_id)
 
 _LONGEST_WORD = 500  # of what is looked through; a name of 10 kB is found by its beginning
@@ -68,10 +70,11 @@ def of_run(run: Run) -> dict[str, Any]:
     }
 
 
-def of_list(run: Run) -> dict[str, str]:
-    """What a run is found by in lists: its tags as JSON, and the words that a search looks through."""
+def of_list(run: Run) -> dict[str, str | None]:
+    """What a run is found by in lists: its country, its tags as JSON, and the words that a search looks through."""
     words = (run.project, str(run.facts.get("command") or ""), *run.tags, str(run.facts.get("host") or ""), run.id)
     return {
+        "country": run.place.country,
         "tags": tags_text(run.tags),
         "words": " ".join(word[:_LONGEST_WORD] for word in words).lower(),
     }
@@ -82,15 +85,20 @@ def tags_text(tags: tuple[str, ...]) -> str:
     return json.dumps(tags, ensure_ascii=False)
 
 
-def _totals(run: Run) -> tuple[float, float, float | None]:
+def _totals(run: Run) -> tuple[float | None, float | None, float | None]:
     """The run's energy_j, emissions_g and measured in one go, without intervals: they are written every second."""
+    if not run.is_known:
+        return None, None, None
     energy_j = emissions_g = measured_j = 0.0
     for entry in run.entries:
         joules = entry.usage.own_j if run.headline == "own" else entry.usage.machine_j
         energy_j += joules
         emissions_g += joules / J_PER_KWH * entry.intensity.g_per_kwh
         measured_j += joules if entry.usage.domain.quality == "measured" else 0.0
-    return energy_j, emissions_g * run.pue, measured_j / energy_j if energy_j > 0 else None
+    emissions_g *= run.pue
+    if not (math.isfinite(energy_j) and math.isfinite(emissions_g)):  # of a file with absurd figures
+        return None, None, None
+    return energy_j, emissions_g, measured_j / energy_j if energy_j > 0 else None
 
 
 def of_process() -> dict[str, Any]:
@@ -124,7 +132,14 @@ def of_entry(run_id: str, entry: Entry, domain: int, intensity: int) -> dict[str
 
 
 def to_run(row: Row, entries: tuple[Entry, ...] = (), gaps: tuple[Gap, ...] = ()) -> Run:
-    """A run from its row."""
+    """A run from its row. Raises StoreError where something else than this program wrote it."""
+    try:
+        return _run(row, entries, gaps)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StoreError(f"The run {row['id']} in the store is not whole ({error!r}). Delete its row.") from error
+
+
+def _run(row: Row, entries: tuple[Entry, ...], gaps: tuple[Gap, ...]) -> Run:
     return Run(
         id=row["id"],
         project=row["project"],

@@ -1,6 +1,7 @@
--- Version 2. A run is written while it goes on: entries are folded by task, domain, intensity and UTC hour and keep
--- their order by rowid, samples are the time series (thinned as they grow old), totals stand in the run's row for lists:
--- what is filtered, sorted and summed there lies in runs_listed, so that 100,000 runs need not be read for it.
+-- Version 3. A run is written while it goes on: entries are folded by task, domain, intensity and UTC hour and keep
+-- their order by rowid, samples are the time series (thinned as they grow old), totals stand in the run's row for lists,
+-- NULL where they are not known: what is filtered, sorted and summed there lies in runs_listed, so that 100,000 runs need
+-- not be read for it.
 CREATE TABLE IF NOT EXISTS runs (
   id TEXT PRIMARY KEY, project TEXT NOT NULL, scope TEXT NOT NULL, state TEXT NOT NULL,
   started_ns INTEGER NOT NULL, duration_s REAL NOT NULL,
@@ -8,10 +9,10 @@ CREATE TABLE IF NOT EXISTS runs (
   overhead_s REAL NOT NULL, pue REAL NOT NULL, wue_l_per_kwh REAL NOT NULL,
   host TEXT NOT NULL, boot_id TEXT NOT NULL, pid INTEGER NOT NULL, pid_started TEXT NOT NULL,
   energy_j REAL, emissions_g REAL, measured REAL,
-  tags TEXT NOT NULL DEFAULT '[]', words TEXT NOT NULL DEFAULT ''
+  country TEXT, tags TEXT NOT NULL DEFAULT '[]', words TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS runs_listed ON runs (
-  started_ns, project, state, duration_s, energy_j, emissions_g, measured, tags, words
+  started_ns, project, state, duration_s, energy_j, emissions_g, measured, country, tags, words
 );
 CREATE INDEX IF NOT EXISTS runs_by_project ON runs (project, started_ns);
 CREATE INDEX IF NOT EXISTS runs_by_state ON runs (state);

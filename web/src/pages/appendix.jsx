@@ -21,7 +21,7 @@ function group(values) {
   const mean = known.reduce((sum, value) => sum + value, 0) / n
   const squares = known.reduce((sum, value) => sum + (value - mean) ** 2, 0)
   const error = n > 1 ? Math.sqrt(squares / (n - 1) / n) : null
-  return { n, mean, error: error < Math.abs(mean) * LEAST ? 0 : error }
+  return { n, mean, error: error != null && error < Math.abs(mean) * LEAST ? 0 : error }
 }
 
 /** Whether a pattern fits: with * and ? the whole of a text, without them a part of it. */
@@ -86,7 +86,7 @@ function Index({ data }) {
         </div>
       </div>
       {!set && data.sets.length > 0 && <Sets data={data} runs={shown} />}
-      {data.scatter.map(({ x, y }) => <Plot key={x + y} data={data} runs={shown} x={x} y={y} />)}
+      {data.scatter.map(({ x, y }) => <Plot key={`${x.key} ${y.key}`} runs={shown} across={x} up={y} />)}
       {data.leaderboard && <Leaderboard data={data} runs={shown} />}
       <Section id="data" title="Raw data">
         <p>
@@ -191,8 +191,8 @@ function Sets({ data, runs }) {
   )
 }
 
-function Plot({ data, runs, x, y }) {
-  const [across, up] = [x, y].map(key => data.variables.find(variable => variable.key === key) ?? { key, label: key })
+function Plot({ runs, across, up }) {
+  const [x, y] = [across.key, up.key]
   const points = runs
     .filter(run => run.values[x] != null && run.values[y] != null)
     .map(run => ({ name: `${plain(run.project, NAME_LENGTH)}, ${plain(run.id, 13)}`, href: run.page, x: run.values[x], y: run.values[y], group: run.sets[0] ?? '' }))

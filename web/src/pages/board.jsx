@@ -1,34 +1,36 @@
 // The board: lists of runs, totals, projects, comparisons, a run's page; over the store and over files of runs.
 
 import { effect, signal } from '@preact/signals'
-import { useEffect, useMemo, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { ask, send } from '../shared/ask.js'
 import { Bars } from '../shared/bars.jsx'
 import { Compare } from '../shared/compare.jsx'
 import { Elsewhere } from '../shared/elsewhere.jsx'
 import { Equivalents } from '../shared/equivalents.jsx'
-import { Section, State, Tile, Tiles } from '../shared/figures.jsx'
+import { Section, State, Tags, Tile, Tiles } from '../shared/figures.jsx'
 import { UNKNOWN, count, duration, energy, mass, percent, plain, when } from '../shared/format.js'
 import { go, link, route } from '../shared/route.js'
 import { RunPage } from '../shared/run.jsx'
 import { Series } from '../shared/series.jsx'
-import { Shell, show } from '../shared/shell.jsx'
+import { Shell, carried, show } from '../shared/shell.jsx'
 import { Table } from '../shared/table.jsx'
 import { Where } from '../shared/where.jsx'
 
 const A_PAGE = 50
 const MOST_COMPARED = 12
+const MOST_BARS = 20
 const LOOK_EVERY_MS = 2000
-const TYPING_MS = 60
+const PAUSE_MS = 300
 const FILTERS = ['text', 'project', 'tag', 'state', 'from', 'to']
 const STATES = ['running', 'finished', 'failed', 'killed']
 
-const sources = signal([])
+const sources = signal(carried()?.sources ?? [])
 const failure = signal('')
-const edition = signal(null) // changes when the runs do
 const chosen = signal(new Set()) // ids of the runs to compare
 
 const source = () => route.value.words.source ?? sources.value[0]?.name
+/** Changes when the runs do. */
+const edition = () => sources.value.find(({ name }) => name === source())?.edition
 
 /** What a view has to know of the address to ask the server. */
 function wanted() {
@@ -45,24 +47,34 @@ function wanted() {
   }
 }
 
-/** The answer to a question, asked anew when its words or the runs change; the former one until then. null asks nothing. */
+/**
+ * The answer to a question, asked anew when its words or the runs change; the former one until then.
+ * One at a time: what changes while the server still looks is asked when it has found, and then the latest alone.
+ * Words of null ask nothing.
+ */
 function useAnswer(question, words) {
   const [answer, setAnswer] = useState(null)
-  const key = JSON.stringify([question, words, edition.value])
-  useEffect(() => {
-    if (!question) return undefined
-    let isCurrent = true
-    ask(question, words).then(
-      found => {
-        if (!isCurrent) return
-        failure.value = ''
-        setAnswer(found)
-      },
-      error => { if (isCurrent) failure.value = error.message },
-    )
-    return () => { isCurrent = false }
-  }, [key])
+  const asking = useRef({ next: null, isBusy: false }).current
+  // not after the page was drawn, as useEffect would
+  useLayoutEffect(() => {
+    asking.next = words
+    if (!asking.isBusy) askAll(question, asking, setAnswer)
+  }, [JSON.stringify([words, edition()])])
+  useLayoutEffect(() => () => { asking.isGone = true }, [])
   return answer
+}
+
+async function askAll(question, asking, found) {
+  asking.isBusy = true
+  while (asking.next && !asking.isGone) {
+    const words = asking.next
+    asking.next = null
+    const [answer, error] = await ask(question, words).then(answer => [answer], error => [null, error])
+    if (asking.isGone || (error && asking.next)) continue
+    failure.value = error?.message ?? ''
+    if (answer) found(answer)
+  }
+  asking.isBusy = false
 }
 
 // ids come from files of others too, and may hold any sign
@@ -183,9 +195,13 @@ function onDrop(read) {
 function Runs() {
   const words = wanted()
   const overview = useAnswer('overview', words)
-  // asked when the totals of these words are there: it takes longer than what is looked at first
-  const settled = useMemo(() => overview && words, [overview])
-  const places = useAnswer(settled && 'places', settled)
+  // asked when the totals of these words are there and nobody types on: it takes longer than what is looked at first
+  const [settled, settle] = useState(null)
+  useEffect(() => {
+    const later = overview && setTimeout(() => settle(words), PAUSE_MS)
+    return () => clearTimeout(later)
+  }, [overview])
+  const places = useAnswer('places', settled)
   return (
     <>
       <h1>Runs</h1>
@@ -207,7 +223,7 @@ function Filters() {
   const options = names => names.map(name => <option key={name} value={name}>{plain(name, 80)}</option>)
   return (
     <form class="fields" role="search" aria-label="Filter the runs" onSubmit={event => event.preventDefault()}>
-      <label>Words in project, command, tag or host<Typed value={words.text ?? ''} onText={text => set({ text })} /></label>
+      <label>Words in project, command, tag or host<input type="search" class="long" value={words.text ?? ''} onInput={event => set({ text: event.target.value })} /></label>
       <label>
         Project
         <select value={words.project ?? ''} onChange={event => set({ project: event.target.value })}>
@@ -237,20 +253,11 @@ function Filters() {
   )
 }
 
-/** A field that says what is in it when the typing has paused. */
-function Typed({ value, onText }) {
-  const [text, setText] = useState(value)
-  useEffect(() => setText(value), [value])
-  useEffect(() => {
-    if (text === value) return undefined
-    const timer = setTimeout(() => onText(text), TYPING_MS)
-    return () => clearTimeout(timer)
-  }, [text])
-  return <input type="search" class="long" value={text} onInput={event => setText(event.target.value)} />
-}
+/** Whether sums are of anything. */
+const areKnown = ({ runs, unmetered }) => runs > unmetered
 
 function Overview({ of: { totals, spans, width_s } }) {
-  const known = totals.runs > totals.unmetered
+  const known = areKnown(totals)
   const dated = datedOf(spans)
   return (
     <>
@@ -284,7 +291,7 @@ function OverTime({ id, title, spans, width_s, name, colour, unit }) {
   if (!columns.has(spans)) columns.set(spans, {})
   const made = columns.get(spans)
   made.times ??= spans.map(span => span.start_s)
-  made[name] ??= [{ label: title, colour, values: spans.map(span => span[name]) }]
+  made[name] ??= [{ label: title, colour, values: spans.map(span => (areKnown(span) ? span[name] : null)) }]
   const width = { 3600: 'by hour', 86400: 'by day', 604800: 'by week', 2419200: 'by four weeks' }[width_s] ?? `by ${Math.round(width_s / 604800)} weeks`
   return (
     <Section id={id} title={`${title} ${width}`}>
@@ -338,7 +345,7 @@ function Name({ run }) {
   return (
     <>
       <a href={again('run', { id: run.id })}><bdi>{plain(run.project, 80)}</bdi></a>{' '}
-      {run.tags.map(tag => <bdi key={tag} class="tag">{plain(tag, 40)}</bdi>)}
+      <Tags of={run.tags} />
     </>
   )
 }
@@ -367,12 +374,14 @@ function Projects() {
       <h1>Projects</h1>
       <Filters />
       {projects.length > 0 && (
-        <Bars
-          label="Emissions by project"
-          rows={projects.slice(0, 20).map(each => ({
-            key: each.project, label: <bdi>{plain(each.project, 80)}</bdi>, value: each.emissions_g, text: mass(each.emissions_g),
-          }))}
-        />
+        <Section id="by-project" title="Emissions (CO2e)" note={projects.length > MOST_BARS ? `The ${MOST_BARS} projects that emitted most; the table has all.` : ''}>
+          <Bars
+            label="Emissions by project"
+            rows={projects.slice(0, MOST_BARS).map(each => ({
+              key: each.project, label: <bdi>{plain(each.project, 80)}</bdi>, value: each.emissions_g, text: areKnown(each) ? mass(each.emissions_g) : UNKNOWN,
+            }))}
+          />
+        </Section>
       )}
       <Table
         caption="Projects"
@@ -382,10 +391,10 @@ function Projects() {
           { key: 'project', title: 'Project', kind: 'wide', sort: each => each.project, cell: each => <a href={again('', { project: each.project })}><bdi>{plain(each.project, 120)}</bdi></a> },
           { key: 'runs', title: 'Runs', right: true, sort: each => each.runs, cell: each => count(each.runs) },
           { key: 'duration', title: 'Time', right: true, sort: each => each.duration_s, cell: each => duration(each.duration_s) },
-          { key: 'energy', title: 'Energy', right: true, sort: each => each.energy_j, cell: each => (each.runs > each.unmetered ? energy(each.energy_j) : UNKNOWN) },
-          { key: 'emissions', title: 'CO2e', right: true, sort: each => each.emissions_g, cell: each => (each.runs > each.unmetered ? mass(each.emissions_g) : UNKNOWN) },
+          { key: 'energy', title: 'Energy', right: true, sort: each => each.energy_j, cell: each => (areKnown(each) ? energy(each.energy_j) : UNKNOWN) },
+          { key: 'emissions', title: 'CO2e', right: true, sort: each => each.emissions_g, cell: each => (areKnown(each) ? mass(each.emissions_g) : UNKNOWN) },
           { key: 'measured', title: 'Measured', right: true, sort: each => each.measured_j / each.energy_j, cell: each => percent(each.energy_j > 0 ? each.measured_j / each.energy_j : null) },
-          { key: 'last', title: 'Last run', sort: each => each.last_s, cell: each => when(each.last_s) },
+          { key: 'last', title: 'Last run', kind: 'tight', sort: each => each.last_s, cell: each => when(each.last_s) },
         ]}
         rows={projects}
       />
@@ -400,8 +409,8 @@ function Everywhere() {
     <>
       <h1>All these runs elsewhere</h1>
       <Filters />
-      <p>They used {energy(found.energy_j)}.</p>
-      <Elsewhere places={found.places} note="The energy of all runs that the filters leave, at each place’s mean of a year, without the overhead of data centres." />
+      <p>{found.energy_j == null ? 'What they used is not known.' : `They used ${energy(found.energy_j)}.`}</p>
+      {found.places.length > 0 && <Elsewhere places={found.places} note="The energy of all runs that the filters leave, at each place’s mean of a year, without the overhead of data centres." />}
     </>
   )
 }
@@ -411,7 +420,7 @@ function Comparison() {
   const [runs, setRuns] = useState(null)
   useEffect(() => {
     Promise.all(ids.map(id => ask('run', { id, source: source(), points: 1 }))).then(setRuns, error => { failure.value = error.message })
-  }, [route.value.words.ids, edition.value])
+  }, [route.value.words.ids, edition()])
   return (
     <>
       <h1>Comparison</h1>
@@ -441,7 +450,6 @@ function One() {
 async function look() {
   try {
     sources.value = await ask('sources')
-    edition.value = sources.value.find(({ name }) => name === source())?.edition
   } catch {
     failure.value = 'The board was ended where it was started: nothing new comes from it.'
   }
@@ -451,5 +459,4 @@ effect(() => {
   document.title = `${{ run: 'Run', projects: 'Projects', compare: 'Comparison', elsewhere: 'Elsewhere' }[route.value.path] ?? 'Runs'} – carbonwatch`
 })
 show(<Board />)
-look()
 setInterval(() => { if (!document.hidden) look() }, LOOK_EVERY_MS)

@@ -19,6 +19,16 @@ export function State({ of }) {
   return <span class={`state ${of}`}>{of}</span>
 }
 
+/** The first of a run's tags, and how many more there are. */
+export function Tags({ of, most = 8 }) {
+  return (
+    <>
+      {of.slice(0, most).map(tag => <bdi key={tag} class="tag">{plain(tag, 60)}</bdi>)}
+      {of.length > most && <small> and {count(of.length - most)} more</small>}
+    </>
+  )
+}
+
 /** 12 g CO2e, and below it 8.1–18 g: {value, low, high}, null where it is not known. */
 export function Mass({ figure }) {
   return <Value text={figure.value == null ? UNKNOWN : mass(figure.value, 2)} range={figure.low == null ? '' : massRange(figure, 2)} />

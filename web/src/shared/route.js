@@ -20,14 +20,19 @@ export function link(path, words = {}) {
 }
 
 export function go(path, words, { replace = false } = {}) {
-  if (!replace) location.hash = link(path, words)
+  const address = link(path, words)
+  if (!replace) location.hash = address
   else {
-    history.replaceState(null, '', link(path, words))
-    route.value = read()
+    try {
+      history.replaceState(null, '', address)
+    } catch {
+      // Safari allows a hundred in half a minute: the address stays behind, the view does not
+    }
+    route.value = read(address)
   }
 }
 
-function read() {
-  const [path, words = ''] = location.hash.replace(/^#/, '').split(/\?(.*)/s)
+function read(address = location.hash) {
+  const [path, words = ''] = address.replace(/^#/, '').split(/\?(.*)/s)
   return { path, words: Object.fromEntries(new URLSearchParams(words)) }
 }

@@ -5,7 +5,7 @@ import { Bars } from './bars.jsx'
 import { Copy } from './copy.jsx'
 import { Elsewhere } from './elsewhere.jsx'
 import { Equivalents } from './equivalents.jsx'
-import { COMPONENTS, Energy, Mass, Quality, Section, State, Text, Tile, Tiles } from './figures.jsx'
+import { COMPONENTS, Energy, Mass, Quality, Section, State, Tags, Text, Tile, Tiles } from './figures.jsx'
 import { UNKNOWN, duration, energy, energyRange, mass, number, percent, plain, sentence, when } from './format.js'
 import { Mix } from './mix.jsx'
 import { Series } from './series.jsx'
@@ -25,7 +25,7 @@ export function RunPage({ run, zoom, reports, load, children }) {
       <header>
         <div class="head">
           <h1><bdi>{plain(run.project, 200)}</bdi></h1>
-          <span><State of={run.state} /> {run.tags.map(tag => <bdi key={tag} class="tag">{plain(tag, 60)}</bdi>)}</span>
+          <span><State of={run.state} /> <Tags of={run.tags} most={24} /></span>
           {children}
         </div>
         <p class="note">
