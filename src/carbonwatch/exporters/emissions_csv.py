@@ -1,7 +1,7 @@
 """One row a run in emissions.csv: CodeCarbon's columns in its units and order, ours to the right of them.
 
 Energies are kWh, emissions kg, powers W, all with PUE applied, as there. An empty cell is what is not known.
-A file that CodeCarbon began goes on with the columns that it has.
+A file that CodeCarbon 3.3.2 began goes on with the columns that it has.
 """
 
 from __future__ import annotations
@@ -77,8 +77,6 @@ OURS = (
     "ram_quality",
 )
 COLUMNS = (*CODECARBON, *OURS)
-# without these, what another program wrote is no file of runs
-_NEEDED = frozenset(("timestamp", "project_name", "duration", "emissions"))
 _OTHERS = tuple(component for component in COMPONENTS if component not in ("cpu", "gpu", "ram"))
 # where no country is known: the World Bank's code for it. An empty cell would make the column one of numbers to pandas,
 # and CodeCarbon's own board breaks at it
@@ -117,7 +115,9 @@ def write(path: str, columns: Sequence[str], rows: Iterable[Mapping[str, object]
 
 
 def _fits(header: list[str], columns: Sequence[str]) -> bool:
-    return set(header) <= set(columns) and len(set(header)) == len(header) and set(header) >= _NEEDED
+    """Whether it has all of CodeCarbon's columns, as those of its older releases have not, and none but ours beside."""
+    needed = set(columns).difference(OURS)
+    return needed <= set(header) <= set(columns) and len(set(header)) == len(header)
 
 
 def _header(file: _files.Locked) -> bytes:
@@ -269,6 +269,8 @@ def _machine(run: Run) -> dict[str, object]:
         "tracking_mode": run.scope,
         "cpu_utilization_percent": _busy_percent(run, "cpu"),
         "gpu_utilization_percent": 0 if _has_no_gpu(run) else _busy_percent(run, "gpu"),
+        "ram_utilization_percent": run.facts.get("ram_used_percent"),
+        "ram_used_gb": run.facts.get("ram_used_gb"),
     }
 
 
