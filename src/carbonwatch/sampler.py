@@ -137,7 +137,8 @@ class Sampler:
         self._beats: list[tuple[Meter, _Due]] = []
         self._meanwhile: dict[str, str] = {}  # what failed since the last reading
         self._watch = ticks.Watch(self.look, _periods_s(self.domains), sleep)
-        self._wake: threading.Condition = threading.Condition(self._lock)
+        self._wake = threading.Lock()  # the thread waits for it; taken but for a moment
+        self._wake.acquire()
         self._thread: threading.Thread | None = None
 
     @property
@@ -210,7 +211,7 @@ class Sampler:
             if self._thread is None and self._has_thread:
                 self._start_thread()
             else:
-                self._wake.notify()
+                self._call()
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Calls it no more. The thread ends with the last subscriber."""
@@ -218,7 +219,12 @@ class Sampler:
             self._subscribers.pop(subscriber, None)
             if not self._subscribers:
                 self._beats.clear()
-            self._wake.notify()
+            self._call()
+
+    def _call(self) -> None:
+        """Has the thread look anew at who is due. Only with the lock held."""
+        if self._wake.locked():
+            self._wake.release()
 
     def tick(self) -> None:
         """Calls those who are due, on the thread that asks. Reads for nobody where nobody has read for long."""
@@ -242,7 +248,7 @@ class Sampler:
         with self._lock:
             self._subscribers.clear()
             self._beats.clear()
-            self._wake.notify()
+            self._call()
             thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout=1.0)
@@ -274,16 +280,17 @@ class Sampler:
             self._meanwhile.update(self._count(meter, ns))
         self.spent_s += time.thread_time() - began_s
 
-    def _count(self, meter: Meter, ns: int) -> dict[str, str]:
+    def _count(self, meter: Meter, ns: int) -> Mapping[str, str]:
         """Takes a meter's counts over, and gives the domains that could not be read, and why."""
         backward: dict[str, str] = {}
+        counts = self._counts
         try:
             for id_, count in meter.read(ns).items():
-                if count < self._counts.get(id_, count):
+                if count < counts.get(id_, count):
                     backward[id_] = "its count went back, so the last one stands"
                 else:
-                    self._counts[id_] = int(count)
-            return {**meter.failed, **backward}
+                    counts[id_] = int(count)
+            return {**meter.failed, **backward} if backward else meter.failed
         # border: a meter may be foreign code, and must not stop the program that is measured
         except Exception as error:
             self._warn_once(meter, error)
@@ -317,17 +324,19 @@ class Sampler:
 
     def _wait(self) -> bool:
         """Until the next subscriber is due, or a register. False when there is no subscriber left."""
-        with self._lock:
-            latest_ns = self._clock() + _LONGEST_NS
-            while self._subscribers and self._thread is threading.current_thread():
+        latest_ns = self._clock() + _LONGEST_NS
+        while True:
+            with self._lock:
+                if self._thread is not threading.current_thread():
+                    return False
+                if not self._subscribers:
+                    self._thread = None
+                    return False
                 dues = (*self._subscribers.values(), *(due for _, due in self._beats))
                 delay_ns = min(latest_ns, *(due.next_ns for due in dues)) - self._clock()
-                if delay_ns <= 0:
-                    return True
-                self._wake.wait(delay_ns / 1e9)
-            if self._thread is threading.current_thread():
-                self._thread = None
-            return False
+            if delay_ns <= 0:
+                return True
+            self._wake.acquire(timeout=delay_ns / NS_PER_S)
 
 
 def _merge(found: dict[str, Any], facts: Mapping[str, Any]) -> None:
