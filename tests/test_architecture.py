@@ -16,7 +16,7 @@ SRC = TESTS.parent / "src" / "carbonwatch"
 # a module imports from lines above its own and from its own folder
 LAYERS = """
     _version units errors folders
-    model plugins cputime nvidia tables pages linklocal frameworks rights charts significance machines perf
+    model plugins cputime nvidia tables pages linklocal redirects frameworks rights charts significance machines perf
     cpunames
     hardware cloudinstances powermodel embodied plugs calibration
     settings

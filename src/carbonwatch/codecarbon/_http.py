@@ -9,12 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from carbonwatch import redirects
 from carbonwatch._version import __version__
 from carbonwatch.errors import Unavailable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from urllib.request import OpenerDirector, Request
 
 TIMEOUT_S = 10.0
 _LARGEST = 4_000_000  # bytes of an answer
@@ -77,7 +74,9 @@ def _answer(url: str, body: bytes | None, headers: Mapping[str, str], timeout_s:
 
     agent = {"User-Agent": f"carbonwatch/{__version__}", "Accept": "application/json"}
     try:
-        with _opener().open(Request(url, data=body, headers={**agent, **headers}), timeout=timeout_s) as response:
+        with redirects.opener().open(
+            Request(url, data=body, headers={**agent, **headers}), timeout=timeout_s
+        ) as response:
             return bytes(response.read(_LARGEST))
     except HTTPError as error:
         with error:
@@ -125,17 +124,3 @@ def _said(error: Any) -> tuple[str, str]:
     words = str(answer.get("error_description") or answer.get("detail") or code)
     shown = "".join(sign if sign.isprintable() else " " for sign in words)
     return shown[:_LONGEST].strip(), code
-
-
-def _opener() -> OpenerDirector:
-    from urllib.parse import urlsplit
-    from urllib.request import HTTPRedirectHandler, build_opener
-
-    class SameHost(HTTPRedirectHandler):
-        """A question is asked again on the same host alone; what was to be changed is not sent twice."""
-
-        def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-            stays = urlsplit(newurl)[:2] == urlsplit(req.full_url)[:2] and req.data is None
-            return super().redirect_request(req, fp, code, msg, headers, newurl) if stays else None
-
-    return build_opener(SameHost)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from carbonwatch import redirects
 from carbonwatch._version import __version__
 from carbonwatch.errors import Unavailable
 
@@ -31,18 +32,12 @@ def post_json(url: str, value: Any, headers: Mapping[str, str] | None = None, ti
 def _posted(url: str, host: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -> bytes | Unavailable:
     from http.client import HTTPException
     from urllib.error import HTTPError
-    from urllib.request import HTTPRedirectHandler, Request, build_opener
-
-    class Stays(HTTPRedirectHandler):
-        """What is sent goes nowhere else: a key would go with it, and the body would not."""
-
-        def redirect_request(self, *_: Any) -> None:
-            return None
+    from urllib.request import Request
 
     agent = {"User-Agent": f"carbonwatch/{__version__}", "Content-Type": "application/json"}
     try:
         request = Request(url, data=body, headers={**agent, **headers}, method="POST")
-        with build_opener(Stays).open(request, timeout=timeout_s) as response:
+        with redirects.opener().open(request, timeout=timeout_s) as response:
             return bytes(response.read(_LARGEST))
     except HTTPError as error:
         error.close()

@@ -10,15 +10,12 @@ import json
 import time
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
+from carbonwatch import redirects
 from carbonwatch._version import __version__
 from carbonwatch.errors import GridUnavailable
 from carbonwatch.settings import Settings
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from urllib.request import OpenerDirector, Request
 
 _LARGEST = 16_000_000  # bytes; a month of five-minute slots is less than one million
 _CHUNK = 65_536
@@ -73,7 +70,7 @@ def _attempt(provider: str, address: str, headers: Mapping[str, str], deadline_s
 
     try:
         request = Request(address, headers=dict(headers))
-        with _opener().open(request, timeout=max(0.01, deadline_s - time.monotonic())) as response:
+        with redirects.opener().open(request, timeout=max(0.01, deadline_s - time.monotonic())) as response:
             return json.loads(_read(response, deadline_s)), False
     except HTTPError as error:
         error.close()
@@ -121,16 +118,3 @@ def _read(response: Any, deadline_s: float) -> bytes:
         if size > _LARGEST:
             raise ValueError("too large")
     return b"".join(parts)
-
-
-def _opener() -> OpenerDirector:
-    from urllib.request import HTTPRedirectHandler, build_opener
-
-    class SameHost(HTTPRedirectHandler):
-        """A redirect is followed on the same host alone: elsewhere the token is nobody's business."""
-
-        def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-            stays = urlsplit(newurl)[:2] == urlsplit(req.full_url)[:2]
-            return super().redirect_request(req, fp, code, msg, headers, newurl) if stays else None
-
-    return build_opener(SameHost)
