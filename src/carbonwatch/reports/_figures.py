@@ -84,7 +84,7 @@ class Unit:
 
     def is_lost(self, energy_j: float) -> bool:
         """Whether it is too little to have a digit."""
-        return 0 < energy_j / self.size_j < 10**-self.decimals / 2
+        return 0 < energy_j / self.size_j < 10.0**-self.decimals / 2
 
 
 @dataclass(frozen=True, slots=True)
