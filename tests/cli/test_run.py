@@ -499,9 +499,9 @@ def in_great_britain(carbonwatch: CommandLine, source: Source) -> None:
 
 def test_when_clean_waits_for_the_cleanest_hours(carbonwatch: CommandLine, source: Source) -> None:
     in_great_britain(carbonwatch, source)
-    foretell(source, 300, 100, 100)
+    foretell(source, 300, 300, 100, 100, 100)  # whatever is left of this hour, the next one is no better
     child = carbonwatch.start(
-        "run", "--when-clean", "1h", "--within", "2h", "--", "touch", "begun", stderr=subprocess.PIPE
+        "run", "--when-clean", "1h", "--within", "4h", "--", "touch", "begun", stderr=subprocess.PIPE
     )
     assert child.stderr
     said = child.stderr.readline()
