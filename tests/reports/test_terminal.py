@@ -1,6 +1,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from unicodedata import combining, east_asian_width
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carbonwatch.model import Gap, Place, Run, State
-from carbonwatch.reports import _figures, markdown, terminal
+from carbonwatch.reports import _figures, markdown, notebook, terminal
 from tests.reports import runs
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference" / "reports.md"
@@ -320,3 +321,13 @@ def test_what_making_the_machine_emitted_is_a_line_of_its_own_and_in_no_headline
     ]
     assert _figures.emissions(asked) == _figures.emissions(replace(run, duration_s=3600.0))
     assert "Embodied" not in dict(_figures.details(run))
+
+
+@pytest.mark.parametrize("report", [terminal, markdown, notebook])
+def test_planned_work_is_said_to_be_planned_and_assumed(report: ModuleType) -> None:
+    text = " ".join(report.render(runs.planned()).split())
+
+    assert "plan: an estimate of 3 h 00 min of planned work" in text
+    assert "which the devices would use: assumed, nothing of it measured" in text
+    assert "This is an estimate of planned work: nothing ran" in text
+    assert "finished" not in text

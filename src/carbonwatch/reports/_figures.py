@@ -95,13 +95,35 @@ class TaskLine:
     share: str
 
 
+def is_planned(run: Run) -> bool:
+    """Whether nothing of it ran: it was calculated from devices and hours."""
+    return bool(run.entries) and all(_is_calculated(domain) for domain in run.domains)
+
+
+def is_partly_planned(run: Run) -> bool:
+    """Whether a part of it, and not all, was calculated and did not run."""
+    return any(map(_is_calculated, run.domains)) and not is_planned(run)
+
+
+def _is_calculated(domain: Domain) -> bool:
+    return domain.id.startswith("estimate:")
+
+
+def state(run: Run) -> str:
+    """Its state, or that it is planned."""
+    return "planned" if is_planned(run) else run.state
+
+
 def title(run: Run) -> str:
     """Project, state, how long and when, in one line."""
     several = merged_runs(run)
     if several:
         in_all_s = sum(each.duration_s for each in several)
-        lasted = f"{len(several)} runs, {human_duration(in_all_s)} in all"
+        what = "planned runs" if is_planned(run) else "runs"
+        lasted = f"{len(several)} {what}, {human_duration(in_all_s)} in all"
         return ", ".join((f"{run.project}: {lasted}", *(f"first {text}" for text in _started(run.started_ns))))
+    if is_planned(run):
+        return f"{run.project}: an estimate of {human_duration(run.duration_s)} of planned work"
     lasted = f"{_STATES[run.state]} after {human_duration(run.duration_s)}"
     return ", ".join((f"{run.project}: {lasted}", *_started(run.started_ns)))
 
@@ -138,6 +160,8 @@ def energy(run: Run) -> str:
 def meaning(run: Run) -> str:
     """Whose the headline is, and how much of it was measured: this program's own share, 94 % measured."""
     share = run.measured
+    if is_planned(run):
+        return "which the devices would use: assumed, nothing of it measured"
     whose = _HEADLINES[run.headline]
     if whose_is_unknown(run):
         whose = f"of the machine's {human_energy(run.energy('machine').value)}"
@@ -147,7 +171,7 @@ def meaning(run: Run) -> str:
 
 def warnings(run: Run) -> list[str]:
     """What a reader must know before the figures."""
-    found = []
+    found = plans(run)
     if run.state == "killed" and run.entries:
         found.append("It was killed: the figures go up to the last sample that was saved.")
     if run.state == "failed" and run.entries:
@@ -161,6 +185,15 @@ def warnings(run: Run) -> list[str]:
             "`carbonwatch doctor` says what is missing."
         )
     return found
+
+
+def plans(run: Run) -> list[str]:
+    """That all or a part of it was calculated and did not run."""
+    if is_planned(run):
+        return ["This is an estimate of planned work: nothing ran, and this is what it would use and emit."]
+    if is_partly_planned(run):
+        return ["A part of this is an estimate of planned work, which did not run: its figures are assumed."]
+    return []
 
 
 def _of_several(runs: tuple[MergedRun, ...]) -> list[str]:
@@ -294,8 +327,19 @@ def devices(run: Run) -> str:
 
 def gpus(run: Run) -> list[str]:
     """Graphics processors by model: 2 × NVIDIA A100-SXM4-40GB."""
-    models = [domain.source.partition(" (")[0] for domain in run.domains if domain.component == "gpu"]
-    return [f"{models.count(model)} × {model}" for model in dict.fromkeys(models)]
+    counts: dict[str, int] = {}
+    for domain in run.domains:
+        if domain.component == "gpu":
+            model, count = _counted(domain)
+            counts[model] = counts.get(model, 0) + count
+    return [f"{count} × {model}" for model, count in counts.items()]
+
+
+def _counted(domain: Domain) -> tuple[str, int]:
+    """Its device, and how many of it: one, but for a calculated domain, which is that of several."""
+    name = domain.source.partition(" (")[0]
+    count, mark, model = name.partition(" × ")
+    return (model, int(count)) if mark and count.isdecimal() and _is_calculated(domain) else (name, 1)
 
 
 def memory_gb(run: Run) -> float | None:
@@ -308,6 +352,17 @@ def where(run: Run) -> str:
     """Name of the grid's place; empty where it is not known. Of several, all."""
     names = dict.fromkeys(i.name for i in run.intensities if i.zone not in ("world", "given") and i.basis != "given")
     return one_line(", ".join(names)) or one_line(str(run.place.country or ""))
+
+
+def is_partly_nowhere(run: Run) -> bool:
+    """Whether the world's mean stands in for some of it, while the place of the rest is known."""
+    zones = {intensity.zone for intensity in run.intensities}
+    return "world" in zones and len(zones) > 1
+
+
+def whole_where(run: Run) -> str:
+    """where(), and that a place of it is not known."""
+    return f"{where(run)}, and a place that is not known" if where(run) and is_partly_nowhere(run) else where(run)
 
 
 def run_time_s(run: Run) -> float:

@@ -48,7 +48,7 @@ def summary(run: Run) -> Document:
         "id": run.id,
         "project": run.project,
         "tags": run.tags,
-        "state": run.state,
+        "state": figures.state(run),
         "headline": run.headline,
         "started_s": run.started_ns / NS_PER_S,
         "duration_s": run.duration_s,

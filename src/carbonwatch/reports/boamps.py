@@ -145,7 +145,7 @@ def _measures(run: Run) -> list[dict[str, Any]] | None:
     }
     return [
         {
-            "measurementMethod": "carbonwatch",
+            "measurementMethod": "carbonwatch, an estimate" if figures.is_planned(run) else "carbonwatch",
             "version": __version__,
             **{name: figures.one_line(mode) for name, mode in tracked.items()},
             "powerConsumption": run.energy_j / J_PER_KWH,  # in kWh, whatever its name says
@@ -192,7 +192,7 @@ def _memory(run: Run) -> list[dict[str, Any]]:
 
 
 def _environment(run: Run) -> dict[str, Any] | None:
-    country = figures.where(run)
+    country = figures.whole_where(run)
     if not country:
         return None
     only = run.intensities[0].g_per_kwh if len(run.intensities) == 1 else None
