@@ -88,7 +88,7 @@ class Unit:
 class TaskLine:
     """What one task used, with the tasks inside it."""
 
-    name: str  # its last part: "batch" of "epoch/batch"
+    name: str  # what follows the task that it is inside of: "batch" of "epoch/batch"
     depth: int
     energy: str
     emissions: str
@@ -260,8 +260,9 @@ def tasks(run: Run) -> list[TaskLine]:
     parts = _by_task(run)
     used = {path: part.energy_j for path, part in parts.items()}
     most = sorted(used, key=lambda path: (-used[path], path))[:_MOST_TASKS]
-    order = sorted(most, key=lambda path: [(-used[p], p) for p in (*_above(path), path)])
-    lines = [_task(run, path.rpartition("/")[2], len(_above(path)), parts[path]) for path in order]
+    above = levels(run)
+    order = sorted(most, key=lambda path: [(-used[p], p) for p in (*above[path], path)])
+    lines = [_task(run, name_in(path, above[path]), len(above[path]), parts[path]) for path in order]
     outside = replace(run, entries=tuple(e for e in run.entries if not e.task))
     return [*lines, _task(run, "outside any task", 0, outside)] if lines and outside.entries else lines
 
@@ -275,15 +276,36 @@ def more_tasks(run: Run) -> str:
 def _by_task(run: Run) -> dict[str, Run]:
     """The part of the run of each task, and of each that others are inside of."""
     entries: dict[str, list[Entry]] = {}
+    above = levels(run)
     for entry in run.entries:
-        for path in (*_above(entry.task), entry.task):
+        for path in (*above[entry.task], entry.task):
             entries.setdefault(path, []).append(entry)
     entries.pop("", None)
     return {path: replace(run, entries=tuple(found)) for path, found in entries.items()}
 
 
-def _above(path: str) -> tuple[str, ...]:
-    """The tasks that a task is inside of, outermost first."""
+def levels(run: Run) -> dict[str, tuple[str, ...]]:
+    """For each path the tasks that it is inside of, outermost first.
+
+    A name may hold slashes of its own ("GET /items/{number}"): what stands before one is a level where it is a task
+    itself, or where several are inside of it and it is no address.
+    """
+    own = {"", *run.tasks}
+    inside: dict[str, set[str]] = {}
+    for path in own:
+        for level in _before_slashes(path):
+            inside.setdefault(level, set()).add(path[len(level) + 1 :].partition("/")[0])
+    shared = {level for level, names in inside.items() if len(names) > 1 and " /" not in f"{level}/"}
+    found = own | shared
+    return {path: tuple(level for level in _before_slashes(path) if level in found) for path in found}
+
+
+def name_in(path: str, above: tuple[str, ...]) -> str:
+    """What of a path is not the tasks above it."""
+    return path[len(above[-1]) + 1 :] if above else path
+
+
+def _before_slashes(path: str) -> tuple[str, ...]:
     return tuple(path[:end] for end, sign in enumerate(path) if sign == "/" and end > 0)
 
 
