@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from carbonwatch.model import Gap, Place, Run, State
 from carbonwatch.reports import _figures, markdown, notebook, terminal
+from carbonwatch.reports import _social_cost as social_cost
 from tests.reports import runs
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference" / "reports.md"
@@ -331,3 +332,20 @@ def test_planned_work_is_said_to_be_planned_and_assumed(report: ModuleType) -> N
     assert "which the devices would use: assumed, nothing of it measured" in text
     assert "This is an estimate of planned work: nothing ran" in text
     assert "finished" not in text
+
+
+def test_a_label_does_not_run_into_its_text() -> None:
+    text = terminal.render(social_cost.noted(runs.on_a_server(), social_cost.RICKE))
+
+    assert "\nSocial cost 4.0e-04 US$ (1.7e-04–7.7e-04), at 417 (177–805) US$ per t CO2\n" in text
+
+
+def test_slashes_in_a_name_are_no_levels() -> None:
+    used = {"GET /items/{number}": 60.0, "GET /users/{name}": 30.0, "GET /users/{name}/load": 10.0}
+    run = runs.a_run(*(runs.entry(runs.usage(runs.GPU, joules), task) for task, joules in used.items()))
+
+    assert [(line.name, line.depth, line.share) for line in _figures.tasks(run)] == [
+        ("GET /items/{number}", 0, "60 %"),
+        ("GET /users/{name}", 0, "40 %"),
+        ("load", 1, "10 %"),
+    ]
