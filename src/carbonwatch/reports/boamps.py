@@ -170,11 +170,12 @@ def _infrastructure(run: Run, chosen: str) -> dict[str, Any]:
 
 
 def _processors(run: Run) -> list[dict[str, Any]]:
-    name, count = run.facts.get("cpu_model"), run.facts.get("cpu_count")
+    name = run.facts.get("cpu_model")
     if not name:
         return []
-    known = count if isinstance(count, int) and not isinstance(count, bool) and count > 0 else 1
-    return [{"componentType": "cpu", "componentName": figures.one_line(str(name)), "nbComponent": known}]
+    # sockets, as far as their meters show them: `cpu_count` is how many CPUs the system sees, and not that
+    sockets = len({d.id for d in run.domains if d.component == "cpu" and "package" in d.id})
+    return [{"componentType": "cpu", "componentName": figures.one_line(str(name)), "nbComponent": sockets or None}]
 
 
 def _graphics(run: Run) -> list[dict[str, Any]]:
@@ -247,4 +248,15 @@ def _lacking(document: Mapping[str, Any]) -> list[str]:
             value = value.get(name) if isinstance(value, Mapping) else None
         if value is None:
             found.append(f"{'.'.join(path)}: {how}")
-    return found
+    return [*found, *_uncounted(document)]
+
+
+def _uncounted(document: Mapping[str, Any]) -> list[str]:
+    """What the schema wants to be counted, and nobody did."""
+    components = document.get("infrastructure", {}).get("components")
+    if not isinstance(components, list):
+        return []
+    names = [
+        part.get("componentName") for part in components if isinstance(part, Mapping) and "nbComponent" not in part
+    ]
+    return [f"infrastructure.components.nbComponent: how many of {name} there are" for name in names]
