@@ -40,6 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--project", metavar="NAME", help="All runs of this project.")
     parser.add_argument("--tag", metavar="TAG", help="All runs with this tag.")
     parser.add_argument(
+        "--scope",
+        choices=("process", "machine"),
+        metavar="SCOPE",
+        help="Of these, runs of this scope alone: process or machine.",
+    )
+    parser.add_argument(
         "--as",
         dest="kind",
         choices=kinds,
@@ -75,7 +81,7 @@ def main(args: argparse.Namespace) -> int:
     _check(args)
     options = _options_of(args)
     with open_store(settings) as kept:
-        runs = chosen(kept, args.runs, args.project, args.tag)
+        runs = _of_scope(chosen(kept, args.runs, args.project, args.tag), args.scope)
         if args.plot is not None:
             _draw(kept, runs, args.plot)
             return 0
@@ -106,6 +112,13 @@ def chosen(kept: Store, ids: Sequence[str], project: str | None, tag: str | None
         if not found:
             raise UsageError("No run fits --project and --tag. `carbonwatch runs` lists those that there are.")
     return [kept.run(id_) for id_ in _terminal.progress(found, len(found), "Reading runs")]
+
+
+def _of_scope(runs: list[Run], scope: str | None) -> list[Run]:
+    found = [run for run in runs if scope in (None, run.scope)]
+    if not found:
+        raise UsageError(f"None of these runs is of the scope {scope}. Leave out --scope to see them.")
+    return found
 
 
 def _check(args: argparse.Namespace) -> None:
