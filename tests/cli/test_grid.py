@@ -61,7 +61,11 @@ def test_a_place_may_be_given_in_many_ways(carbonwatch: CommandLine, words: tupl
     found = answer(carbonwatch, *words)
 
     assert found["zone"] == zone
-    assert found["place"]["evidence"] == "as given"
+    assert found["place"]["evidence"].partition(":")[0] == "as given"
+
+
+def test_the_town_that_a_name_was_taken_for_is_said(carbonwatch: CommandLine) -> None:
+    assert answer(carbonwatch, "Mailand")["place"]["evidence"] == "as given: the town Milan"
 
 
 def test_a_place_says_what_its_country_s_electricity_is_made_of(carbonwatch: CommandLine) -> None:

@@ -3,7 +3,6 @@ from typing import Any
 
 import pytest
 
-from carbonwatch.codecarbon import EmissionsTracker
 from carbonwatch.codecarbon.components import CPU, MODE_CPU_LOAD, RAM
 from carbonwatch.codecarbon.parameters import parameters
 from carbonwatch.codecarbon.units import Energy
@@ -93,7 +92,7 @@ def test_hardware_is_what_is_metered() -> None:
 def test_every_parameter_has_its_value_of_its_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CODECARBON_API_CALL_INTERVAL", "4")
     monkeypatch.setenv("CODECARBON_SAVE_TO_LOGFIRE", "no")
-    tracker: Any = EmissionsTracker(project_name="digits", force_ram_power="5", output_methods="csv", gpu_ids=[1])
+    tracker = Bench(project_name="digits", force_ram_power="5", output_methods="csv", gpu_ids=[1]).tracker
 
     assert all(hasattr(tracker, f"_{name}") for name in parameters())
     assert (tracker._project_name, tracker._api_call_interval, tracker._force_ram_power) == ("digits", 4, 5.0)

@@ -465,15 +465,24 @@ def test_a_point_at_sea_is_the_world() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "place", "town"),
+    [
+        ("Lyon, France", Place("FR"), "Lyon"),
+        ("lyon", Place("FR"), "Lyon"),
+        ("Portland, OR", Place("US", "US-OR"), "Portland"),
+        ("Portland, Oregon, USA", Place("US", "US-OR"), "Portland"),
+        ("Paris, Texas", Place("US", "US-TX"), "Paris"),
+        ("Springfield, Illinois", Place("US", "US-IL"), "Springfield"),
+        ("Friedberg", Place("DE"), "Friedberg"),  # there are two, of one grid
+    ],
+)
+def test_a_town_is_a_place_and_it_is_said_which(name: str, place: Place, town: str) -> None:
+    assert locate(Settings(place=name), {}) == replace(place, evidence=f"setting place: the town {town}")
+
+
+@pytest.mark.parametrize(
     ("name", "place"),
     [
-        ("Lyon, France", Place("FR")),
-        ("lyon", Place("FR")),
-        ("Portland, OR", Place("US", "US-OR")),
-        ("Portland, Oregon, USA", Place("US", "US-OR")),
-        ("Paris, Texas", Place("US", "US-TX")),
-        ("Springfield, Illinois", Place("US", "US-IL")),
-        ("Friedberg", Place("DE")),  # there are two, of one grid
         ("Germany", Place("DE")),
         ("California", Place("US", "US-CA")),
         ("IT-SIC", Place("IT", "IT-SIC")),

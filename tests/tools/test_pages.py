@@ -39,3 +39,9 @@ def test_the_command_line_s_page_shows_the_help_texts() -> None:
     page: Path = write_command_line_page.PAGE
 
     assert page.read_text(encoding="utf-8") == write_command_line_page.page(), "run `make docs`"
+
+
+def test_every_block_of_code_in_the_docs_is_closed() -> None:
+    pages = [path for path in write_command_line_page.PAGE.parents[1].rglob("*.md") if "```" in path.read_text()]
+
+    assert [path.name for path in pages if path.read_text().count("\n```") % 2] == []

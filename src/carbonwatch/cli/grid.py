@@ -170,7 +170,9 @@ def _named(args: argparse.Namespace, chosen: Settings) -> Place | None:
     if not asked:
         return None
     place = location.locate(Settings(boundary=chosen.boundary, **asked), {})
-    return replace(place, evidence="as given") if place.evidence == f"setting {next(iter(asked))}" else place
+    source, colon, what = place.evidence.partition(":")
+    is_given = source == f"setting {next(iter(asked))}"
+    return replace(place, evidence=f"as given{colon}{what}") if is_given else place
 
 
 def _found(chosen: Settings) -> Place:

@@ -126,7 +126,8 @@ def named(text: str) -> Place:
     country, state = _area(text)
     if country is not None:
         return Place(country, state, evidence="setting place")
-    return replace(_in_town(_wanted_town(text)), evidence="setting place")
+    town = _wanted_town(text)
+    return replace(_in_town(town), evidence=f"setting place: the town {town['name']}")
 
 
 def _area(text: str) -> tuple[str | None, str | None]:
