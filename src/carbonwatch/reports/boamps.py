@@ -256,7 +256,6 @@ def _uncounted(document: Mapping[str, Any]) -> list[str]:
     components = document.get("infrastructure", {}).get("components")
     if not isinstance(components, list):
         return []
-    names = [
-        part.get("componentName") for part in components if isinstance(part, Mapping) and "nbComponent" not in part
-    ]
+    parts = [part for part in components if isinstance(part, Mapping) and "nbComponent" not in part]
+    names = [part.get("componentName") or part.get("componentType") for part in parts]
     return [f"infrastructure.components.nbComponent: how many of {name} there are" for name in names]
