@@ -1,5 +1,6 @@
 import io
 import logging
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -230,6 +231,36 @@ def test_where_nobody_is_there_to_confirm_it_goes_on(
 
     assert len(training.done) == 4
     assert "nobody is there to confirm" in caplog.text
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_without_a_stdin_nothing_is_asked(
+    is_there: bool,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench()
+    with open(os.devnull, encoding="utf-8") as null, bench.training(epochs=4, stop_and_confirm=True) as training:
+        monkeypatch.setattr("sys.stdin", null if is_there else None)
+        for _ in training:
+            bench.clock.advance(360)
+
+    assert len(training.done) == 4
+    assert capsys.readouterr().out == ""
+    assert [r.getMessage().partition("(")[0] for r in caplog.records] == ["nobody is there to confirm "]
+
+
+def test_a_question_that_nobody_answers_ends_its_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    bench = Bench()
+    with bench.training(epochs=4, stop_and_confirm=True) as training:
+        for _ in training:
+            bench.clock.advance(360)
+
+    assert capsys.readouterr().out.endswith("Go on? [Y/n] \n")
 
 
 def test_a_log_that_fails_is_one_warning_and_the_others_are_told(caplog: pytest.LogCaptureFixture) -> None:

@@ -373,7 +373,7 @@ class Settings:
     path_sysfs: str = _setting("/sys", "Where the host's /sys is, for containers that mount it elsewhere.", _folder)
     path_procfs: str = _setting("/proc", "Where the host's /proc is, for containers that mount it elsewhere.", _folder)
     path_grants: str = _setting("/run/carbonwatch", "Where `carbonwatch grant` waits for a program of this user.")
-    quiet: bool = _setting(False, "Print no summary.")
+    quiet: bool = _setting(False, "Print no summary. Warnings are still said.")
     origin: Mapping[str, str] = field(default_factory=dict, compare=False)  # setting -> where its value came from
 
     def check(self) -> Settings:

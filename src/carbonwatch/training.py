@@ -12,10 +12,14 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import stat
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import BuiltinFunctionType
 from typing import Any, Literal, Protocol
 
 from carbonwatch import prediction
@@ -329,7 +333,24 @@ def _log(above: float, below: float) -> float:
 def _asked(question: str) -> bool:
     """The answer of who sits there; without anybody the training goes on."""
     try:
-        return input(f"{question} [Y/n] ").strip().lower() not in ("n", "no")
-    except (EOFError, OSError):
-        log.warning("nobody is there to confirm (%s): the training goes on", question)
+        if _can_answer():
+            return input(f"{question} [Y/n] ").strip().lower() not in ("n", "no")
+    except EOFError:
+        sys.stdout.write("\n")  # ends the line of the question
+    except OSError:
+        pass
+    log.warning("nobody is there to confirm (%s): the training goes on", question)
+    return True
+
+
+def _can_answer() -> bool:
+    """Whether an answer may come: not from a stdin that is closed, or is /dev/null."""
+    if not isinstance(input, BuiltinFunctionType):  # a notebook asks in a way of its own, whatever stdin is
         return True
+    if sys.stdin is None or sys.stdout is None or sys.stdin.closed:
+        return False
+    try:
+        number = sys.stdin.fileno()
+    except (OSError, AttributeError):  # one that a program has made
+        return True
+    return os.isatty(number) or not stat.S_ISCHR(os.fstat(number).st_mode)

@@ -102,7 +102,7 @@ def test_the_version_is_said(carbonwatch: CommandLine) -> None:
         (("rum",), "Did you mean run?"),
         (("python",), "carbonwatch run -- python"),
         (("--quiet",), "before a command"),
-        (("runs", "--projct", "p"), "Did you mean --project?"),
+        (("runs", "--projct", "p"), "Did you mean --project? `carbonwatch runs --help`"),
     ],
 )
 def test_a_typo_is_one_message_with_a_hint(carbonwatch: CommandLine, words: tuple[str, ...], hint: str) -> None:

@@ -40,7 +40,7 @@ def test_a_file_of_readings_has_time_and_watts(tmp_path: Path) -> None:
     assert calibrate.readings(str(path)) == [(1764000000.0, 101.5), (1764000001.0, 99.0)]
 
 
-@pytest.mark.parametrize("text", ["when,what\n1,2\n", "time,watts\nnow,2\n"])
+@pytest.mark.parametrize("text", ["when,what\n1,2\n", "time,watts\nnow,2\n", "time,watts\n1764000000\n"])
 def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "readings.csv").write_text(text)
 
@@ -51,6 +51,24 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_meter_that_does_not_answer_is_said_before_anything_is_measured() -> None:
     with pytest.raises(Unavailable, match="does not answer"):
         run("--plug", "tasmota=http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "There is no file .*Begin to write the meter's readings first"),
+        ("when,what\n1,2\n", "has the columns when, what. It needs time"),
+    ],
+)
+def test_a_file_without_readings_is_said_before_anything_is_measured(
+    tmp_path: Path, text: str | None, said: str
+) -> None:
+    path = tmp_path / "readings.csv"
+    if text is not None:
+        path.write_text(text)
+
+    with pytest.raises(SettingsError, match=said):
+        run("--csv", str(path))
 
 
 def test_a_load_without_a_reading_is_refused() -> None:

@@ -61,6 +61,17 @@ def test_more_than_is_allowed_is_exit_code_1(measured: CommandLine) -> None:
     assert answer.stderr.decode() == "energy +100.0 % against the baseline: OVER 10 %\n"
 
 
+def test_a_refused_run_does_not_become_the_baseline(measured: CommandLine) -> None:
+    path = baseline(measured.folder, 0.5)
+    before = Path(path).read_text(encoding="utf-8")
+    words = ("ci", "--baseline", path, "--most-change", "25", "--write-baseline", path)
+    first, again = measured(*words), measured(*words)
+
+    assert (first.returncode, again.returncode) == (1, 1)
+    assert Path(path).read_text(encoding="utf-8") == before
+    assert f"{path} is not written" in first.stderr.decode()
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

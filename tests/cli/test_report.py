@@ -39,6 +39,53 @@ def test_a_run_is_found_by_the_beginning_of_its_id(carbonwatch: CommandLine, ids
     assert json.loads(answer.stdout)["id"] == ids[1]
 
 
+def test_a_run_that_was_written_as_json_is_read_from_its_file(carbonwatch: CommandLine) -> None:
+    words = ("--store", "none", "--exporters", "json", "--json", "run.json", "--quiet")
+    carbonwatch("run", *words, "--project", "first", "--", "true")
+    (exported,) = carbonwatch.folder.glob("carbonwatch-*.json")
+    both = carbonwatch("report", "run.json", exported.name)
+    again = carbonwatch("report", "run.json", "--as", "json")
+
+    assert (both.returncode, both.stderr) == (0, b"")
+    assert b"first: finished" in both.stdout
+    assert again.stdout.decode() == (carbonwatch.folder / "run.json").read_text()
+    assert carbonwatch("report", "run.json", "--as", "html").returncode == 0
+
+
+def test_a_file_and_a_kept_run_are_added_up(carbonwatch: CommandLine, ids: list[str]) -> None:
+    carbonwatch("run", "--quiet", "--store", "none", "--project", "second", "--json", "run.json", "--", "true")
+    answer = carbonwatch("report", "run.json", ids[0])
+
+    assert b"second: 2 runs, " in answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("none.json", "There is no file none.json."),
+        ("text.json", "text.json: This is not JSON"),
+        ("other.json", 'other.json: This JSON has no "carbonwatch" version'),
+        ("folder.json", "folder.json can't be read"),
+    ],
+)
+def test_a_file_without_a_run_is_one_message(carbonwatch: CommandLine, name: str, said: str) -> None:
+    (carbonwatch.folder / "text.json").write_text("hello")
+    (carbonwatch.folder / "other.json").write_text("{}")
+    (carbonwatch.folder / "folder.json").mkdir()
+    answer = carbonwatch("report", name)
+
+    assert answer.returncode == 2
+    assert answer.stderr.decode().startswith(f"carbonwatch: {said}")
+    assert answer.stderr.count(b"\n") == 1
+
+
+def test_a_file_has_no_power_over_time(carbonwatch: CommandLine) -> None:
+    carbonwatch("run", "--quiet", "--json", "run.json", "--", "true")
+    answer = carbonwatch("report", "run.json", "--plot", "power.svg")
+
+    assert (answer.returncode, "only the store has" in answer.stderr.decode()) == (2, True)
+
+
 @pytest.mark.parametrize("kind", plugins.own_names("reports"))
 def test_every_report_can_be_asked_for(carbonwatch: CommandLine, ids: list[str], kind: str) -> None:
     answer = carbonwatch("report", "--as", kind.replace("_", "-"))

@@ -127,6 +127,22 @@ def test_the_summary_comes_on_stderr_after_the_program_s_own_words(carbonwatch: 
     assert b"\x1b" not in answer.stderr
 
 
+def test_a_quiet_run_still_says_that_it_was_not_kept(carbonwatch: CommandLine) -> None:
+    (carbonwatch.folder / "runs.db").write_text("no database")
+    answer = carbonwatch("run", "--quiet", "--", "true")
+
+    assert answer.returncode == 0
+    assert "runs.db can't be written (file is not a database)" in answer.stderr.decode()
+    assert "CO2e" not in answer.stderr.decode()
+
+
+def test_the_exporter_logger_writes_its_line_to_stderr(carbonwatch: CommandLine) -> None:
+    answer = carbonwatch("run", "--quiet", "--project", "p", "--exporters", "logger", "--", "true")
+    (line,) = answer.stderr.decode().splitlines()
+
+    assert json.loads(line)["project_name"] == "p"
+
+
 @pytest.mark.parametrize("code", [0, 1, 7, 255])
 def test_the_exit_code_is_the_program_s(carbonwatch: CommandLine, code: int) -> None:
     answer = carbonwatch("run", "--quiet", "--", "sh", "-c", f"exit {code}")

@@ -124,6 +124,14 @@ def test_now_is_exit_code_0(asking: CommandLine, source: Source) -> None:
     assert (told["wait_s"], told["saved"], told["worth_waiting"]) == (0.0, 0.0, False)
 
 
+def test_a_source_that_is_not_there_is_not_left_to_reprice(asking: CommandLine, source: Source) -> None:
+    source.answer("/", {}, 503)
+    answer = asking("when", "--duration", "1h")
+
+    assert answer.returncode == 2
+    assert answer.stderr.decode().rstrip().endswith("is out of order (503). Ask again later.")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

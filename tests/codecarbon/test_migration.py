@@ -96,6 +96,22 @@ def test_a_call_that_can_not_be_known_is_left_to_a_person() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        'cc = importlib.import_module("codecarbon")',
+        "import_module('codecarbon.core.units', package=None)",
+        "cc = __import__('codecarbon')",
+        'pytest.importorskip("codecarbon")',
+        'importlib.util.find_spec("codecarbon")',
+    ],
+)
+def test_an_import_by_name_is_left_to_a_person(line: str) -> None:
+    text = f"import importlib\n{line}\nimport_module('codecarbonate')\nimport_module(name)\nimport_module()\n"
+
+    assert changed(Path("a.py"), text) == (Path("a.py"), text, text, (f"line 2: {line}",))
+
+
 def test_a_program_that_is_no_python_of_today_is_left_to_a_person() -> None:
     assert changed(Path("a.py"), "print codecarbon").left == ("it can't be read as Python, and names codecarbon",)
 

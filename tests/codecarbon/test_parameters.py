@@ -156,6 +156,8 @@ def test_a_cloud_region_is_taken_whole_or_refused() -> None:
     ("parameters", "message"),
     [
         ({"proyect_name": "p"}, "no parameter 'proyect_name', so it would have no effect. Did you mean 'project_name'"),
+        ({"project": "p"}, "Did you mean 'project_name'"),
+        ({"country": "FR"}, "Did you mean 'country_iso_code'"),
         ({"measure_power_secs": -1}, "measure_power_secs is -1"),
         ({"measure_power_secs": "often"}, "measure_power_secs is 'often'"),
         ({"pue": float("nan")}, "pue is nan"),

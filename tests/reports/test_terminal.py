@@ -74,7 +74,8 @@ def test_the_headline_is_the_machine_where_that_was_asked_for() -> None:
 @given(run=runs.runs().filter(lambda run: run.is_split))
 def test_parts_add_up_as_shown(run: Run) -> None:
     for row in _figures.rows(run):
-        own, idle, others, machine = (float(cell.removeprefix("<")) for cell in row.cells[1:5])
+        # what names a unit of its own is less than half of the last digit
+        own, idle, others, machine = (0.0 if " " in cell else float(cell) for cell in row.cells[1:5])
         last_digit = 10.0 ** -len(row.machine.partition(".")[2]) if row.machine != "0" else 0.001
 
         assert own + idle + others == pytest.approx(machine, abs=3.1 * last_digit, rel=1e-9)
@@ -83,7 +84,15 @@ def test_parts_add_up_as_shown(run: Run) -> None:
 def test_what_is_little_beside_the_whole_is_not_shown_as_nothing() -> None:
     run = runs.a_run(runs.entry(runs.usage(runs.PACKAGES[0], 36_000.0, 0.0, 1.0)))
 
-    assert [row.cells[1:5] for row in _figures.rows(run)] == [("10.00", "0", "<0.01", "10.00")]
+    assert [row.cells[1:5] for row in _figures.rows(run)] == [("10.00", "0", "1.00 J", "10.00")]
+
+
+def test_a_little_of_a_machine_that_works_is_shown_with_its_interval() -> None:
+    run = runs.a_run(runs.entry(runs.usage(runs.CPU_MODEL, 0.000278, 10.0, 20.0)))
+    (row,) = _figures.rows(run)
+
+    assert (_figures.header(run).name, row.own, row.machine) == ("J", "0.278 mJ", "30.00")
+    assert row.within == _figures.energy(run).partition("(")[2].removesuffix(", 90 %)")
 
 
 def test_a_component_known_in_two_ways_has_two_lines() -> None:

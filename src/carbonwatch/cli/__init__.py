@@ -158,7 +158,9 @@ class _Parser(argparse.ArgumentParser):
     """argparse, with errors as ours are: one message, and what to do."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self._explained(message).rstrip('.')}. `{self.prog} --help` shows what it takes.")
+        said = self._explained(message).rstrip(".")
+        end = "" if said.endswith("?") else "."
+        raise UsageError(f"{said}{end} `{self.prog} --help` shows what it takes.")
 
     def _explained(self, message: str) -> str:
         unknown = message.removeprefix("unrecognized arguments: ")

@@ -34,6 +34,16 @@ def prepare() -> None:
         log.addHandler(handler)
 
 
+def tell_runs() -> None:
+    """The lines of the exporter `logger` go to stderr: who chose it on a command line has no other handler."""
+    log = logging.getLogger("carbonwatch.runs")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False  # else it would be said twice
+
+
 def show(text: str) -> None:
     """A line on stdout."""
     if sys.stdout is not None:

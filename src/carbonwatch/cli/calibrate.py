@@ -76,6 +76,8 @@ def main(args: argparse.Namespace) -> int:
         )
     for path in args.plot:
         _calibration_plot.check(path)  # fails here, not after minutes
+    if args.csv:
+        _check_readings(args.csv)
     chosen = settings.resolve({"calibrated": False})  # what is counted, as it is
     machine = hardware.fingerprint(chosen.path_procfs, chosen.path_sysfs)
     sampler = open_sampler(chosen)
@@ -233,12 +235,28 @@ def _beside_a_file(args: argparse.Namespace, sampler: Sampler) -> list[Pair]:
     return joined(spans, readings(args.csv))
 
 
+def _check_readings(path: str) -> None:
+    """Fails here, not after minutes: the meter's program may have written nothing yet, but its file is there."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            columns = csv.DictReader(file).fieldnames
+    except FileNotFoundError as error:
+        raise SettingsError(
+            f"There is no file {path}, so what is measured would have no readings beside it. Begin to write the "
+            "meter's readings first: a line `time,watts`, then one for each."
+        ) from error
+    except (OSError, ValueError, csv.Error) as error:
+        raise SettingsError(f"{path} can't be read as readings ({error!r}).") from error
+    if columns and not {"time", "watts"} <= set(columns):
+        raise SettingsError(f"{path} has the columns {', '.join(columns)}. It needs time, in Unix seconds, and watts.")
+
+
 def readings(path: str) -> list[tuple[float, float]]:
     """Time and watts of a file of readings."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             return [_reading(row) for row in csv.DictReader(file)]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:  # TypeError: a line that is not whole
         raise SettingsError(
             f"{path} can't be read as readings ({error!r}). It needs the columns time, in Unix seconds, and watts."
         ) from error

@@ -3,7 +3,8 @@
 On GitHub the summary goes into the job's summary, on GitLab into carbonwatch.md
 and carbonwatch-metrics.txt (an artifact and a metrics report); else to stdout.
 A baseline is a run as JSON, as `--write-baseline` or `carbonwatch run --json`
-keep it. The change is judged by energy: grams change with the grid, too.
+keep it. The change is judged by energy: grams change with the grid, too. A run
+that is refused does not become the baseline.
 
 Examples:
   carbonwatch ci --baseline energy.json --most-change 10 --budget-g 5
@@ -45,7 +46,7 @@ class Verdict(NamedTuple):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", nargs="?", default="last", metavar="RUN", help="Beginning of its id. Default: the last.")
     parser.add_argument("--baseline", metavar="FILE", help="Run to compare with. One that is not there is said.")
-    parser.add_argument("--write-baseline", metavar="FILE", help="Keep this run as a baseline.")
+    parser.add_argument("--write-baseline", metavar="FILE", help="Keep this run as a baseline, unless it is refused.")
     parser.add_argument("--most-change", type=_number, metavar="PERCENT", help="Most that energy may rise.")
     parser.add_argument("--budget-g", type=_number, metavar="G", help="Most emissions, in g of CO2e.")
     parser.add_argument("--budget-kwh", type=_number, metavar="KWH", help="Most energy, in kWh.")
@@ -61,11 +62,15 @@ def main(args: argparse.Namespace, environ: Mapping[str, str] | None = None) -> 
     before = _baseline(args.baseline)
     verdicts = list(_verdicts(run, before, args))
     _publish(_summary(run, before, verdicts), run, environ)
-    if args.write_baseline:
-        _write(args.write_baseline, json.render(run))
     for verdict in verdicts:
         _terminal.say(verdict.text)
-    return 0 if all(verdict.is_kept for verdict in verdicts) else 1
+    is_kept = all(verdict.is_kept for verdict in verdicts)
+    if args.write_baseline and is_kept:
+        _write(args.write_baseline, json.render(run))
+    elif args.write_baseline:
+        # else the same run, begun again, would be compared with itself and pass
+        _terminal.say(f"{args.write_baseline} is not written: a run that is refused does not become the baseline.")
+    return 0 if is_kept else 1
 
 
 def _baseline(path: str | None) -> Run | None:

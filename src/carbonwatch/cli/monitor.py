@@ -64,6 +64,8 @@ def main(args: argparse.Namespace) -> int:
     args.scope = args.scope or "machine"  # what the settings say is meant for programs
     settings = _options.chosen(args)
     sending = _sending.opened(args)
+    if "logger" in settings.exporters:
+        _terminal.tell_runs()
     tracker = Tracker(settings, facts={"command": "carbonwatch monitor"})
     ended = _asked_to_end()
     drawn = _Screen() if _terminal.is_terminal(sys.stdout) else None

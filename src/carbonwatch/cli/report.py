@@ -1,7 +1,8 @@
 """Show a run or several: as text, for a paper, a model card, a form.
 
 Without a name it is the last run. Several runs, a project or a tag are added
-up: runs that failed or were killed are in the total, and it says so.
+up: runs that failed or were killed are in the total, and it says so. A run that
+was written as JSON, here or elsewhere, is named by its file.
 
 Examples:
   carbonwatch report                      the last run
@@ -10,6 +11,7 @@ Examples:
   carbonwatch report --as sci --per 1000 requests
   carbonwatch report --as model-card --with training_type=fine-tuning
   carbonwatch report --plot power.png
+  carbonwatch report run.json             what `run --json run.json` wrote
 """
 
 from __future__ import annotations
@@ -19,11 +21,13 @@ import inspect
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from carbonwatch import plugins, store, totals
 from carbonwatch.cli import UsageError, _options, _terminal
+from carbonwatch.errors import CarbonwatchError, cause
 from carbonwatch.model import Run
 from carbonwatch.settings import Settings
 from carbonwatch.store.query import Store
@@ -36,7 +40,9 @@ _POINTS = 1000  # of a chart, a meter
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = [name.replace("_", "-") for name in plugins.names("reports")]
-    parser.add_argument("runs", nargs="*", metavar="RUN", help="Beginnings of runs' ids, or last. Default: last.")
+    parser.add_argument(
+        "runs", nargs="*", metavar="RUN", help="Beginnings of runs' ids, or last, or FILE.json. Default: last."
+    )
     parser.add_argument("--project", metavar="NAME", help="All runs of this project.")
     parser.add_argument("--tag", metavar="TAG", help="All runs with this tag.")
     parser.add_argument(
@@ -80,7 +86,8 @@ def main(args: argparse.Namespace) -> int:
     settings = _options.chosen(args)
     _check(args)
     options = _options_of(args)
-    with open_store(settings) as kept:
+    needs_no_store = bool(args.runs) and all(map(_is_file, args.runs))
+    with nullcontext() if needs_no_store else open_store(settings) as kept:
         runs = _of_scope(chosen(kept, args.runs, args.project, args.tag), args.scope)
         if args.plot is not None:
             _draw(kept, runs, args.plot)
@@ -101,17 +108,42 @@ def open_store(settings: Settings) -> Store:
     return Store(path)
 
 
-def chosen(kept: Store, ids: Sequence[str], project: str | None, tag: str | None) -> list[Run]:
+def chosen(kept: Store | None, names: Sequence[str], project: str | None, tag: str | None) -> list[Run]:
     """The runs that a command line names, earliest first; the last one where it names none."""
-    if project is None and tag is None:
-        found = list(dict.fromkeys(kept.run(id_).id for id_ in ids or ["last"]))
+    if names and (project is not None or tag is not None):
+        raise UsageError("Name runs, or choose them with --project and --tag; both at once would be unclear.")
+    if kept is None or (project is None and tag is None):
+        found = list(names) or ["last"]
     else:
-        if ids:
-            raise UsageError("Name runs, or choose them with --project and --tag; both at once would be unclear.")
         found = [listed.run.id for listed in reversed(kept.runs(project=project, tag=tag))]
         if not found:
             raise UsageError("No run fits --project and --tag. `carbonwatch runs` lists those that there are.")
-    return [kept.run(id_) for id_ in _terminal.progress(found, len(found), "Reading runs")]
+    runs = [_run(kept, name) for name in _terminal.progress(found, len(found), "Reading runs")]
+    return list({run.id: run for run in runs}.values())  # each once, also where it was named twice
+
+
+def _run(kept: Store | None, name: str) -> Run:
+    return _of_file(name) if kept is None or _is_file(name) else kept.run(name)
+
+
+def _is_file(name: str) -> bool:
+    """Whether a run is named by its file: no id has a point in it."""
+    return name.endswith(".json")
+
+
+def _of_file(path: str) -> Run:
+    """The run that `run --json`, the exporter json or --as json wrote. Raises UsageError where there is none in it."""
+    from carbonwatch.reports import json
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.parse(file.read())
+    except FileNotFoundError as error:
+        raise UsageError(f"There is no file {path}. `carbonwatch runs` lists the runs that are kept.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} can't be read ({cause(error)}).") from error
+    except CarbonwatchError as error:
+        raise UsageError(f"{path}: {error}") from error
 
 
 def _of_scope(runs: list[Run], scope: str | None) -> list[Run]:
@@ -196,21 +228,26 @@ def _rendered(runs: Sequence[Run], kind: str, asked: _Asked, path: str | None) -
     return asked.render(whole, **asked.options).rstrip("\n")
 
 
-def _page(kept: Store, runs: Sequence[Run]) -> str:
+def _page(kept: Store | None, runs: Sequence[Run]) -> str:
     """One file with all runs, each with its power over time."""
     from carbonwatch.reports import _figures as figures
     from carbonwatch.reports import html
 
     # one by one, so that the progress is that of the page, too
-    traced = ((run, kept.samples(run.id, _POINTS)) for run in _terminal.progress(runs, len(runs), "Drawing runs"))
+    traced = (
+        (run, kept.samples(run.id, _POINTS) if kept else ())
+        for run in _terminal.progress(runs, len(runs), "Drawing runs")
+    )
     return html.together(traced, figures.title(totals.merge(runs))).rstrip("\n")
 
 
-def _draw(kept: Store, runs: Sequence[Run], path: str) -> None:
+def _draw(kept: Store | None, runs: Sequence[Run], path: str) -> None:
     from carbonwatch import pictures
 
     if len(runs) > 1:
         raise UsageError("A picture shows one run: its time is its own. Name one.")
+    if kept is None:
+        raise UsageError("A file of a run has no power over time, only the store has. Name the run by its id.")
     svg = pictures.on_paper(pictures.power(runs[0], kept.samples(runs[0].id, pictures.STEPS)))
     data = pictures.png(svg) if path.lower().endswith(".png") else svg.encode(errors="replace")
     with open(path, "wb") as file:

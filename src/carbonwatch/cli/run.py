@@ -18,7 +18,6 @@ run, 2 if an option is wrong and nothing was run.
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 import time
@@ -73,8 +72,8 @@ def main(args: argparse.Namespace) -> int:
     command = _command(args.command) if args.pid is None else []
     if args.json is not None:
         _check_file(args.json)
-    if settings.quiet:
-        logging.getLogger("carbonwatch").setLevel(logging.ERROR)
+    if "logger" in settings.exporters:
+        _terminal.tell_runs()
     if args.pid is not None:
         from carbonwatch.cli import _attach
 

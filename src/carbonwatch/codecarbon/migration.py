@@ -35,6 +35,7 @@ _MODULES = {
     "codecarbon.output_methods.emissions_data": (f"{_OURS}.data", ("EmissionsData", "TaskEmissionsData")),
     "codecarbon.core.units": (f"{_OURS}.units", ("Energy", "EmissionsPerKWh", "Power", "Time", "Water")),
 }
+_IMPORTERS = ("import_module", "__import__", "importorskip", "find_spec")
 _SKIPPED = {".git", ".hg", ".tox", ".nox", ".venv", "venv", "node_modules", "__pycache__", "site-packages", "build"}
 _LARGEST = 5_000_000  # bytes; a longer file is data
 _PYTHON = (".py", ".pyi")
@@ -119,7 +120,8 @@ def _python(text: str) -> tuple[str, tuple[str, ...]]:
             left.append(f"line {node.lineno}: {lines[at].strip()}")
         else:
             lines[at] = line
-    left += [f"line {number}: {lines[number - 1].strip()}" for number in _calls(tree)]
+    by_hand = dict.fromkeys((*_calls(tree), *_imports_by_name(tree)))
+    left += [f"line {number}: {lines[number - 1].strip()}" for number in by_hand]
     return "".join(lines), tuple(left)
 
 
@@ -132,6 +134,17 @@ def _calls(tree: ast.Module) -> Iterator[int]:
             words = [each.value for each in node.elts if isinstance(each, ast.Constant)]
             if words[:1] == ["codecarbon"] and words[1:2] and words[1] in calls.COMMANDS:
                 yield node.lineno
+
+
+def _imports_by_name(tree: ast.Module) -> Iterator[int]:
+    """Lines in which a function imports or looks for their module."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        name = node.args[0].value if isinstance(node.args[0], ast.Constant) else None
+        if called in _IMPORTERS and isinstance(name, str) and name.split(".")[0] == "codecarbon":
+            yield node.lineno
 
 
 def _is_theirs(node: ast.Import | ast.ImportFrom) -> bool:

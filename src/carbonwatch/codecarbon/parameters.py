@@ -93,7 +93,9 @@ def refuse_unknown(given: Iterable[str]) -> None:
 def _near(name: str) -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(name, parameters(), 1, cutoff=0.8)
+    # our own name for it is as near as a typo
+    ours = [theirs for theirs, setting in _SETTINGS.items() if setting == name]
+    near = ours or get_close_matches(name, parameters(), 1, cutoff=0.8)
     return f" Did you mean {near[0]!r}?" if near else ""
 
 

@@ -1,4 +1,7 @@
-"""One line of JSON a run to the logger `carbonwatch.runs`, at INFO: who wants it gives that logger a handler."""
+"""One line of JSON a run to the logger `carbonwatch.runs`, at INFO: who wants it gives that logger a handler.
+
+The command line has one, which writes to stderr.
+"""
 
 from __future__ import annotations
 

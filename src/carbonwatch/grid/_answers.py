@@ -11,7 +11,7 @@ from time import gmtime, strftime
 from typing import Any
 
 from carbonwatch.errors import GridUnavailable
-from carbonwatch.grid._http import NoAnswer, NoFigures
+from carbonwatch.grid._http import LATER, NoAnswer, NoFigures
 from carbonwatch.model import Place, Slot, SlotKind
 from carbonwatch.settings import Settings
 from carbonwatch.tables import row
@@ -116,5 +116,5 @@ def slots(provider: str, points: Iterable[Point], start_ns: int, end_ns: int, st
         if g_per_kwh is not None and each < end_ns and each + step_ns > start_ns
     )
     if not found:
-        raise NoFigures(f"{provider} has no figures of that time, or not yet.", "`carbonwatch reprice` asks again.")
+        raise NoFigures(f"{provider} has no figures of that time, or not yet.", LATER)
     return found

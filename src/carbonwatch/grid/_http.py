@@ -19,7 +19,7 @@ from carbonwatch.settings import Settings
 
 _LARGEST = 16_000_000  # bytes; a month of five-minute slots is less than one million
 _CHUNK = 65_536
-_LATER = "It is asked again later; `carbonwatch reprice` prices the run then."
+LATER = "Ask again later."  # of whatever command asks; a run's notes name `carbonwatch reprice`
 
 
 class NoAnswer(GridUnavailable):
@@ -76,14 +76,14 @@ def _attempt(provider: str, address: str, headers: Mapping[str, str], deadline_s
         error.close()
         return _refused(provider, error.code), error.code in (500, 502, 503, 504)
     except TimeoutError:
-        return NoAnswer(f"{provider} did not answer in time.", f"{_LATER} `grid_timeout_s` gives it longer."), False
+        return NoAnswer(f"{provider} did not answer in time.", f"{LATER} `grid_timeout_s` gives it longer."), False
     except OSError as error:
         if isinstance(getattr(error, "reason", None), TimeoutError):
-            return NoAnswer(f"{provider} could not be reached in time.", _LATER), False
-        return NoAnswer(f"{provider} can't be reached ({_cause(error)}).", _LATER), True
+            return NoAnswer(f"{provider} could not be reached in time.", LATER), False
+        return NoAnswer(f"{provider} can't be reached ({_cause(error)}).", LATER), True
     # what is no JSON, no text or no HTTP; a header that is none would have the token in its message
     except (ValueError, HTTPException, RecursionError):
-        return NoAnswer(f"{provider} can't be asked, or did not answer as it should.", _LATER), False
+        return NoAnswer(f"{provider} can't be asked, or did not answer as it should.", LATER), False
 
 
 def _cause(error: OSError) -> str:
@@ -99,9 +99,9 @@ def _refused(provider: str, code: int) -> NoAnswer:
             "Check its setting, and what its plan holds.",
         )
     if code == 429:
-        return NoAnswer(f"{provider} was asked too often (429).", _LATER)
+        return NoAnswer(f"{provider} was asked too often (429).", LATER)
     if code >= 500:
-        return NoAnswer(f"{provider} is out of order ({code}).", _LATER)
+        return NoAnswer(f"{provider} is out of order ({code}).", LATER)
     if code < 400:
         return NoAnswer(f"{provider} has moved to another host ({code}).", "Give the new address: `grid_urls`.")
     return NoAnswer(f"{provider} does not understand what it is asked ({code}).", "Upgrade carbonwatch, or report it.")

@@ -20,6 +20,7 @@ from carbonwatch.integrations._border import quietly
 
 _ENERGY, _EMISSIONS = "carbonwatch_energy_j", "carbonwatch_emissions_g"
 _MOST_TESTS = 10  # of the table
+_UNITS = {"j": "J", "g": "g CO2e", "kwh": "kWh"}  # what a budget may be in
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,6 +43,12 @@ class Meter:
 
     def __init__(self, measurement: carbonwatch.Measurement) -> None:
         self.measurement = measurement
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        # an error of the test: a budget that says nothing would be kept by all
+        wrong = _mistake(item.get_closest_marker("carbon_budget"))
+        if wrong:
+            pytest.fail(wrong, pytrace=False)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
@@ -91,6 +98,30 @@ class Meter:
         self.measurement.__exit__(None, None, None)
 
 
+def _mistake(marker: pytest.Mark | None) -> str | None:
+    """What is wrong with a budget, in words."""
+    if marker is None:
+        return None
+    given = [*map(repr, marker.args), *(f"{name}={value!r}" for name, value in marker.kwargs.items())]
+    is_right = not marker.args and all(name in _UNITS and _is_amount(most) for name, most in marker.kwargs.items())
+    if is_right and _budget(marker):
+        return None
+    return (
+        f"carbon_budget({', '.join(given)}) sets no budget, so any test would keep it. Name one or more, each a number "
+        "from 0 up: j= (joules), g= (grams of CO2e) or kwh=, as in carbon_budget(j=500)."
+    )
+
+
+def _is_amount(most: object) -> bool:
+    is_number = isinstance(most, int | float) and not isinstance(most, bool)
+    return most is None or (is_number and 0 <= float(str(most)) < math.inf)
+
+
+def _budget(marker: pytest.Mark) -> dict[str, float]:
+    """What is allowed, by the name of its unit."""
+    return {name: float(most) for name, most in marker.kwargs.items() if most is not None}
+
+
 def _excess(item: pytest.Item) -> str | None:
     """What a test has used too much, in words."""
     used = dict(item.user_properties)
@@ -98,11 +129,11 @@ def _excess(item: pytest.Item) -> str | None:
     if marker is None or _ENERGY not in used:
         return None
     energy_j, emissions_g = float(str(used[_ENERGY])), float(str(used[_EMISSIONS]))
-    most_j = min(marker.kwargs.get("j") or math.inf, (marker.kwargs.get("kwh") or math.inf) * 3.6e6)
-    most_g = marker.kwargs.get("g") or math.inf
-    if energy_j <= most_j and emissions_g <= most_g:
+    most = _budget(marker)
+    most_j = min(most.get("j", math.inf), most.get("kwh", math.inf) * 3.6e6)
+    if energy_j <= most_j and emissions_g <= most.get("g", math.inf):
         return None
-    allowed = " and ".join(f"{value} {name}" for name, value in marker.kwargs.items())
+    allowed = " and ".join(f"{value:g} {_UNITS[name]}" for name, value in most.items())
     return f"{_shown(energy_j, emissions_g)} used, more than the budget of {allowed}"
 
 

@@ -71,17 +71,20 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What all figures of the table are in, so that they can be added up by eye."""
+    """What all figures of the table are in, so that they can be added up by eye; what is lost in it names its own."""
 
     name: str
     size_j: float
     decimals: int
 
     def text(self, energy_j: float) -> str:
-        least = 10**-self.decimals
-        if 0 < energy_j / self.size_j < least / 2:
-            return f"<{least:.{self.decimals}f}"
+        if self.is_lost(energy_j):
+            return human_energy(energy_j)
         return f"{energy_j / self.size_j:.{self.decimals}f}" if energy_j else "0"
+
+    def is_lost(self, energy_j: float) -> bool:
+        """Whether it is too little to have a digit."""
+        return 0 < energy_j / self.size_j < 10.0**-self.decimals / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,9 +253,14 @@ def _row(name: str, run: Run, quality: str, unit: Unit) -> Row:
     own, idle, others = (
         unit.text(run.energy(part).value) if run.is_split else UNKNOWN for part in ("own", "idle", "others")
     )
-    figure = run.energy(run.headline)
-    within = "–".join(dict.fromkeys((unit.text(figure.low), unit.text(figure.high))))
+    within = _within(run.energy(run.headline), unit)
     return Row(name, own, idle, others, unit.text(run.energy("machine").value), within, quality)
+
+
+def _within(figure: Figure, unit: Unit) -> str:
+    if unit.is_lost(figure.low) or unit.is_lost(figure.high):
+        return energy_range(figure.low, figure.high, figure.value)
+    return "–".join(dict.fromkeys((unit.text(figure.low), unit.text(figure.high))))
 
 
 def tasks(run: Run) -> list[TaskLine]:
