@@ -91,7 +91,7 @@ def test_a_little_of_a_machine_that_works_is_shown_with_its_interval() -> None:
     run = runs.a_run(runs.entry(runs.usage(runs.CPU_MODEL, 0.000278, 10.0, 20.0)))
     (row,) = _figures.rows(run)
 
-    assert (_figures.header(run).name, row.own, row.machine) == ("J", "0.278 mJ", "30.00")
+    assert (_figures.header(run).name, row.own, row.machine) == ("J", "278 µJ", "30.00")
     assert row.within == _figures.energy(run).partition("(")[2].removesuffix(", 90 %)")
 
 

@@ -35,6 +35,8 @@ from carbonwatch.store.query import Store
 OPERANDS = "[RUN ...]"
 
 _PICTURES = (".svg", ".png")
+_SCOPES = ("process", "machine")
+_ONE_SCOPE = "Of these, runs of this scope alone: process or machine."
 _POINTS = 1000  # of a chart, a meter
 
 
@@ -45,12 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--project", metavar="NAME", help="All runs of this project.")
     parser.add_argument("--tag", metavar="TAG", help="All runs with this tag.")
-    parser.add_argument(
-        "--scope",
-        choices=("process", "machine"),
-        metavar="SCOPE",
-        help="Of these, runs of this scope alone: process or machine.",
-    )
+    parser.add_argument("--scope", choices=_SCOPES, metavar="SCOPE", help=_ONE_SCOPE)
     parser.add_argument(
         "--as",
         dest="kind",
