@@ -88,3 +88,13 @@ def test_runs_whose_figure_is_not_known_are_left_out_and_counted() -> None:
     assert found.doubts[0] == "1 of old are left out: their figure is not known"
     with pytest.raises(CarbonwatchError, match="No run of old has a known energy"):
         comparison.compare(NAMES, [runs.not_metered()], NEW)
+
+
+def test_values_that_differ_by_rounding_alone_are_the_same() -> None:
+    old, new = [run(100.0), run(100.00000000000003)], [run(100.00000000000001), run(100.0)]
+    found = comparison.compare(NAMES, old, new, "intensity")
+
+    assert comparison.verdict(found) == "new and old have the same mean intensity."
+    assert found.values == ((31.0, 31.0), (31.0, 31.0))
+    assert found.result is not None
+    assert {test.p for test in found.result.tests} == {1.0}

@@ -315,3 +315,12 @@ def test_a_fact_that_is_no_number_is_not_known(fact: object) -> None:
     )
 
     assert (run.market_g, run.marginal_g, run.losses_g) == (None, None, None)
+
+
+def test_a_run_is_printed_in_a_line_and_its_repr_is_whole() -> None:
+    run = runs.on_a_server()
+
+    assert str(run) == "digits: finished, 4 min 05 s, 26.2 Wh (24.7–27.9 Wh), 960 mg CO2e (640–1500 mg)"
+    assert str(runs.not_split()).endswith(", energy and emissions unknown")
+    assert str(runs.planned()).startswith("plan: planned, 3 h 00 min, ")
+    assert repr(run).startswith("Run(id=")

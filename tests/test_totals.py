@@ -54,7 +54,7 @@ def test_a_total_says_which_runs_it_is_made_of() -> None:
 
 
 def test_runs_of_different_headlines_are_refused() -> None:
-    with pytest.raises(CarbonwatchError, match="Choose runs of one scope"):
+    with pytest.raises(CarbonwatchError, match="one scope: --scope process, or --scope machine"):
         totals.merge([at(0), at(2, scope="machine")])
 
 

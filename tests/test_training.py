@@ -302,3 +302,13 @@ def test_what_makes_no_sense_is_refused_before_the_training(wrong: dict[str, Any
 def test_unknown_settings_are_refused_before_the_training() -> None:
     with pytest.raises(carbonwatch.SettingsError, match="budget_gram"):
         Training(budget_gram=3)
+
+
+def test_a_training_is_printed_in_a_line() -> None:
+    bench = Bench()
+    with bench.training(epochs=1) as training:
+        for _ in training:
+            bench.clock.advance(360)
+
+    assert str(training).startswith("digits: finished, 6 min 00 s, 10.0 Wh (")
+    assert str(training).endswith(", 1 epoch")

@@ -36,8 +36,9 @@ def test_joules_and_kilowatt_hours_are_one_thing(energy_kwh: float) -> None:
     ("energy_j", "text"),
     [
         (0.0, "0 J"),
-        (1e-12, "<0.001 mJ"),
-        (0.0000451, "0.0451 mJ"),
+        (1e-13, "<0.001 nJ"),
+        (1.5e-9, "1.50 nJ"),
+        (0.0000451, "45.1 µJ"),
         (0.9994, "999 mJ"),
         (0.9996, "1.00 J"),
         (999.4, "999 J"),
@@ -59,7 +60,9 @@ def test_energy_has_three_digits_in_a_unit_that_suits_it(energy_j: float, text: 
     ("mass_g", "text"),
     [
         (0.0, "0 g"),
-        (1e-12, "<0.001 µg"),
+        (1e-16, "<0.001 pg"),
+        (3.43e-10, "343 pg"),
+        (3.43e-9, "3.43 ng"),
         (0.0001234, "123 µg"),
         (0.5, "500 mg"),
         (0.9996, "1.00 g"),
@@ -143,7 +146,7 @@ def test_a_negative_number_is_its_opposite_with_a_sign(value: float) -> None:
 
 @given(value=quantities)
 def test_text_has_no_exponent_and_at_least_one_of_its_unit(value: float) -> None:
-    for human, smallest in ((human_energy, "mJ"), (human_mass, "µg"), (human_power, "mW"), (human_volume, "ml")):
+    for human, smallest in ((human_energy, "nJ"), (human_mass, "pg"), (human_power, "µW"), (human_volume, "nl")):
         number, unit = human(value).split(" ")
 
         assert "e" not in number
@@ -159,7 +162,17 @@ def test_more_energy_never_reads_as_less(smaller: float, larger: float) -> None:
 
 def _read(text: str) -> float:
     number, unit = text.removeprefix("<").split(" ")
-    size = {"mJ": 1e-3, "J": 1.0, "kJ": 1e3, "Wh": 3.6e3, "kWh": 3.6e6, "MWh": 3.6e9, "GWh": 3.6e12}
+    size = {
+        "nJ": 1e-9,
+        "µJ": 1e-6,
+        "mJ": 1e-3,
+        "J": 1.0,
+        "kJ": 1e3,
+        "Wh": 3.6e3,
+        "kWh": 3.6e6,
+        "MWh": 3.6e9,
+        "GWh": 3.6e12,
+    }
     return float(number) * size[unit]
 
 
@@ -173,7 +186,8 @@ def _read(text: str) -> float:
         (0.0, 18.0, 0.0, "0–18.0 J"),
         (0.0, 18.0, 12.0, "0–18.0 J"),
         (0.002, 18.0, 12.0, "2.00 mJ–18.0 J"),
-        (1e-9, 18.0, 12.0, "<0.001 mJ–18.0 J"),
+        (1e-9, 18.0, 12.0, "1.00 nJ–18.0 J"),
+        (1e-13, 18.0, 12.0, "<0.001 nJ–18.0 J"),
         (1.0, 5e6, 2.0, "1.00 J–1.39 kWh"),
     ],
 )

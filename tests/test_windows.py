@@ -423,3 +423,14 @@ class _Framework:
 
     def deviceSynchronize(self) -> None:  # noqa: N802 - its name
         self.waits += 1
+
+
+def test_a_window_is_printed_in_a_line() -> None:
+    bench = Bench()
+    bench.tracker.begin_window("step")
+    bench.work(3)
+    window = bench.tracker.end_window("step")
+
+    assert str(window).startswith("step: ended, 3.00 s, 30.0 J (")
+    assert "CO2e" in str(window)
+    assert "\n" not in str(window)

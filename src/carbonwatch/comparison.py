@@ -34,6 +34,8 @@ QUANTITIES: Mapping[str, tuple[Callable[[Run], float], Callable[[float], str]]] 
         lambda g: f"{human_number(g)} g/kWh",
     ),
 }
+_NOISE = 1e-9  # relative
+Values = tuple[float, ...]
 _FACTS = {"host": "machines", "cpu_model": "processors", "version": "versions of carbonwatch"}
 
 
@@ -51,10 +53,16 @@ class Comparison:
 
     @property
     def difference(self) -> float:
-        return self.groups[1].mean - self.groups[0].mean
+        """Of the means; 0 where they differ by no more than the rounding of floats."""
+        apart = self.groups[1].mean - self.groups[0].mean
+        return 0.0 if self._is_noise(apart) else apart
+
+    def _is_noise(self, value: float) -> bool:
+        return abs(value) <= _NOISE * max(abs(group.mean) for group in self.groups)
 
     def text(self, value: float) -> str:
         """A value of the quantity as short text, with its sign."""
+        value = 0.0 if self._is_noise(value) else value
         return ("−" if value < 0 else "") + QUANTITIES[self.quantity][1](abs(value))
 
     def error_text(self, group: significance.Group) -> str:
@@ -76,11 +84,23 @@ def compare(
     for name, runs in zip(names, known, strict=True):
         if not runs:
             raise CarbonwatchError(f"No run of {name} has a known {quantity}, so there is nothing to compare.")
-    one, two = (tuple(value(run) for run in runs) for runs in known)
+    one, two = _without_noise(*(tuple(value(run) for run in runs) for runs in known))
     result, why_not = _tested(one, two)
     doubts = (*_left_out(names, (first, second), known), *_doubts(known[0], known[1], quantity))
     groups = significance.group(one), significance.group(two)
     return Comparison(names, quantity, (one, two), groups, result, why_not, doubts)
+
+
+def _without_noise(one: Values, two: Values) -> tuple[Values, Values]:
+    """Values that differ by the rounding of floats alone are the same: tests would take it for a spread."""
+    if _is_one((*one, *two)):
+        return (one[0],) * len(one), (one[0],) * len(two)
+    first, second = ((values[0],) * len(values) if _is_one(values) else values for values in (one, two))
+    return first, second
+
+
+def _is_one(values: Values) -> bool:
+    return max(values) - min(values) <= _NOISE * max(map(abs, values))
 
 
 def verdict(found: Comparison) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from carbonwatch.units import J_PER_KWH
+from carbonwatch.units import J_PER_KWH, energy_range, human_duration, human_energy, human_mass, mass_range
 
 # rest: power supply, fans, board and disks, where a model adds them to the others
 Component = Literal["cpu", "gpu", "ram", "disk", "rest", "system"]
@@ -336,6 +336,19 @@ class Run:
     overhead_s: float = 0.0  # CPU time of the tracker itself
     pue: float = 1.0
     wue_l_per_kwh: float = 0.0
+
+    def __str__(self) -> str:
+        state = "planned" if self.facts.get("estimate") is True else self.state
+        return f"{self.project}: {state}, {human_duration(self.duration_s)}, {self.used}"
+
+    @property
+    def used(self) -> str:
+        """The headline in a line: 31.2 Wh (29.7–32.8 Wh), 960 mg CO2e (640–1500 mg)."""
+        if not self.is_known:
+            return "energy and emissions unknown"
+        j, g = self.energy(self.headline), self.emissions(self.headline)
+        energy = f"{human_energy(j.value)} ({energy_range(j.low, j.high, j.value)})"
+        return f"{energy}, {human_mass(g.value, 2)} CO2e ({mass_range(g.low, g.high, g.value, 2)})"
 
     @property
     def headline(self) -> Part:

@@ -38,7 +38,7 @@ def merge(runs: Sequence[Run]) -> Run:
     if len({run.scope for run in runs}) != 1:
         raise CarbonwatchError(
             "Runs of whole machines and of programs can't be added: what a program used is a part of its machine's. "
-            "Choose runs of one scope."
+            "Choose those of one scope: --scope process, or --scope machine."
         )
     projects = list(dict.fromkeys(run.project for run in runs))
     return Run(

@@ -129,6 +129,9 @@ class Training:
     def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
         self._stop(error)
 
+    def __str__(self) -> str:
+        return f"{self.run}, {len(self.done)} epoch{'' if len(self.done) == 1 else 's'}"
+
     def _repr_html_(self) -> str:
         """What a notebook shows."""
         return self.measurement._repr_html_()

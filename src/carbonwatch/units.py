@@ -23,23 +23,23 @@ def joules(energy_kwh: float) -> float:
 
 
 def human_energy(energy_j: float) -> str:
-    """Joules as short text: mJ, J or kJ below a watt-hour, then Wh, kWh and MWh."""
+    """Joules as short text: nJ to kJ below a watt-hour, then Wh, kWh and MWh."""
     return _scaled(energy_j, _ENERGY)
 
 
 def human_mass(mass_g: float, digits: int = 3) -> str:
-    """Grams of CO2e as short text; less than a gram in milligrams or micrograms."""
+    """Grams of CO2e as short text; less than a gram in milligrams, down to picograms."""
     return _scaled(mass_g, _MASS, digits)
 
 
 def human_power(power_w: float) -> str:
     """Watts as short text."""
-    return _scaled(power_w, (("mW", 1e-3), ("W", 1.0), ("kW", 1e3), ("MW", 1e6)))
+    return _scaled(power_w, (("µW", 1e-6), ("mW", 1e-3), ("W", 1.0), ("kW", 1e3), ("MW", 1e6)))
 
 
 def human_volume(volume_l: float) -> str:
     """Litres as short text."""
-    return _scaled(volume_l, (("ml", 1e-3), ("l", 1.0), ("m³", 1e3)))
+    return _scaled(volume_l, (("nl", 1e-9), ("µl", 1e-6), ("ml", 1e-3), ("l", 1.0), ("m³", 1e3)))
 
 
 def human_duration(duration_s: float) -> str:
@@ -91,6 +91,8 @@ def _digits_before_point(value: float) -> int:
 _Scale = tuple[tuple[str, float], ...]
 
 _ENERGY: _Scale = (
+    ("nJ", 1e-9),
+    ("µJ", 1e-6),
     ("mJ", 1e-3),
     ("J", 1.0),
     ("kJ", 1e3),
@@ -99,7 +101,16 @@ _ENERGY: _Scale = (
     ("MWh", 3.6e9),
     ("GWh", 3.6e12),
 )
-_MASS: _Scale = (("µg", 1e-6), ("mg", 1e-3), ("g", 1.0), ("kg", 1e3), ("t", 1e6), ("kt", 1e9))
+_MASS: _Scale = (
+    ("pg", 1e-12),
+    ("ng", 1e-9),
+    ("µg", 1e-6),
+    ("mg", 1e-3),
+    ("g", 1.0),
+    ("kg", 1e3),
+    ("t", 1e6),
+    ("kt", 1e9),
+)
 
 
 _LEAST = 0.001  # of the smallest unit; what is less is shown to be less, and not to be nothing

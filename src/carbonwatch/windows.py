@@ -13,6 +13,7 @@ from dataclasses import replace
 from carbonwatch import ledger
 from carbonwatch.model import Domain, Entry, Figure, Gap, Intensity, Reading, Run, Sample, Usage
 from carbonwatch.sampler import cut
+from carbonwatch.units import human_duration
 
 # An edge may miss what one period used, and a quarter more where power there was not the mean: then 97 in 100 windows
 # of a second hold the truth, on a random load of 60 and 300 W and a counter of 0.1 s. Between renewals it is a third.
@@ -51,6 +52,11 @@ class Window:
 
     def __exit__(self, *_: object) -> None:
         self.end()
+
+    def __str__(self) -> str:
+        run = self.run
+        state = "open" if self.is_open else "ended"
+        return f"{self.name}: {state}, {human_duration(run.duration_s)}, {run.used}"
 
     def end(self) -> Window:
         """Ends it and gives it back. One that has ended stays as it is."""

@@ -91,3 +91,16 @@ def test_every_board_has_its_memory_or_several_and_its_year() -> None:
     rows = [row for name in ("gpu_tdp", "tpu_tdp") for row in tables.rows(name)]
 
     assert [row["name"] for row in rows if not 2010 <= int(row["year"]) <= 2026 or float(row["tflops"]) <= 0] == []
+
+
+@pytest.mark.parametrize(
+    ("device", "label"),
+    [
+        (Device("instance", "aws/m5", vcpus=8), "aws/m5 with 8 vCPUs"),
+        (Device("instance", "aws/m5.xlarge"), "aws/m5.xlarge"),
+        (Device("cpu", "Xeon Platinum 8480+"), "Xeon Platinum 8480+"),
+        (Device("tpu", "v4"), "TPU v4"),
+    ],
+)
+def test_a_device_is_called_what_it_was_named_with_its_size(device: Device, label: str) -> None:
+    assert devices.label(device) == label

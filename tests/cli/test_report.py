@@ -204,3 +204,12 @@ def sampled(carbonwatch: CommandLine) -> None:
     ]
     with closing(Journal(carbonwatch.environ["CARBONWATCH_STORE"])) as journal:
         journal.save(run, run.entries, samples)
+
+
+def test_of_runs_of_both_scopes_one_is_chosen(carbonwatch: CommandLine) -> None:
+    for scope in ("process", "machine", "machine"):
+        carbonwatch("run", "--quiet", "--scope", scope, "--", "true")
+    refused, chosen = (carbonwatch("report", "--project", "default", *words) for words in ((), ("--scope", "machine")))
+
+    assert b"--scope process, or --scope machine" in refused.stderr
+    assert b"default: 2 runs, " in chosen.stdout

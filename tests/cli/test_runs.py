@@ -4,6 +4,7 @@ import datetime
 import json
 import subprocess
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,6 +45,13 @@ def test_a_list_has_a_line_a_run() -> None:
         f"{when}  019abcde  default  killed    4 min 05 s      0 J      0 g      –",
         f"{when}  019abcde  default  finished  4 min 05 s  unknown  unknown      –",
     ]
+
+
+def test_planned_work_is_not_listed_as_finished() -> None:
+    found = listed()
+    planned = replace(found, run=replace(found.run, facts={"estimate": True}))
+
+    assert " planned " in runs.listing([planned], NOW, None, False).split("\n")[1]
 
 
 @given(

@@ -9,6 +9,8 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from carbonwatch import calculator
+from carbonwatch.calculator import Device
 from carbonwatch.model import COMPONENTS, Domain, Entry, Gap, Intensity, Part, Period, Place, Run, Usage, Work
 
 Example = Callable[[], Run]
@@ -124,6 +126,12 @@ def on_a_virtual_machine() -> Run:
             "container": "docker",
         },
     )
+
+
+def planned() -> Run:
+    """Calculated from devices and hours: nothing of it ran."""
+    of = [Device("tpu", "TPU v4", count=8)]
+    return calculator.estimate(of, 3, place="FR", project="plan", started_ns=STARTED_NS)
 
 
 def with_tasks() -> Run:

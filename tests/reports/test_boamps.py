@@ -159,3 +159,15 @@ def test_hostile_names_stay_values(name: str) -> None:
 def test_a_word_that_the_schema_does_not_have_is_refused(wrong: dict[str, str]) -> None:
     with pytest.raises(CarbonwatchError):
         boamps.render(runs.on_a_server(), **wrong)  # type: ignore[arg-type]  # each of its type
+
+
+def test_processors_are_counted_by_their_sockets_or_not_at_all() -> None:
+    two, unknown = (
+        json.loads(boamps.render(run, **GIVEN)) for run in (runs.on_a_server(), runs.on_a_virtual_machine())
+    )
+
+    assert two["infrastructure"]["components"][0]["nbComponent"] == 2
+    assert "nbComponent" not in unknown["infrastructure"]["components"][0]
+    assert unknown["missing"][0] == (
+        "infrastructure.components.nbComponent: how many of Intel(R) Xeon(R) Processor @ 2.90GHz there are"
+    )

@@ -146,3 +146,40 @@ def test_every_example_and_every_hostile_name_compiles_with_its_references(tex: 
     assert "undefined" not in log
     assert "Warning--" not in log
     assert (tmp_path / "paper.pdf").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("variant", ["paragraph", "sentence"])
+def test_planned_work_would_use_what_is_estimated(variant: str) -> None:
+    text = latex.render(runs.planned(), variant=variant)
+
+    assert "would use" in text
+    assert "% Not known, or assumed: that it ran: this is an estimate of planned work." in text
+    assert not re.search(r"They used|work used| ran on|emitted|modelled and not", text)
+
+
+def test_planned_work_among_what_ran_is_told() -> None:
+    text = latex.render(totals.merge([replace(runs.on_a_server(), scope="machine"), runs.planned()]))
+
+    assert "A part of this is planned work that did not run; its figures are assumed." in text
+    assert r"1 $\times$ NVIDIA A100-SXM4-40GB, 8 $\times$ TPU v4" in text
+
+
+def test_what_is_assumed_is_not_called_modelled() -> None:
+    domain = replace(runs.CPU_MODEL, quality="assumed")
+
+    assert "assumed and not measured" in latex.render(runs.a_run(runs.entry(runs.usage(domain, 740.0))))
+
+
+def test_a_place_that_is_not_known_is_told_beside_one_that_is() -> None:
+    text = latex.render(totals.merge([runs.on_a_server(), replace(runs.on_a_virtual_machine(), id="2")]))
+
+    assert " in France and at a place that is not known, for" in text
+    assert "taken as 31.0~g" in text
+    assert "taken, where the place is not known, as 458~g" in text
+    assert r", for 0.95~\% of the energy." in text
+
+
+def test_hardware_that_was_not_recorded_is_not_said_to_be_somewhere() -> None:
+    text = latex.render(runs.a_run(runs.entry(runs.usage(runs.CPU_MODEL, 740.0)), facts={}))
+
+    assert "The computations of digits ran in France, on hardware that was not recorded, for 4 min 05 s" in text

@@ -5,6 +5,7 @@ import pytest
 from huggingface_hub import ModelCard, ModelCardData
 from hypothesis import given
 
+from carbonwatch import totals
 from carbonwatch.errors import CarbonwatchError
 from carbonwatch.model import Run
 from carbonwatch.reports import model_card
@@ -65,3 +66,16 @@ def test_a_hostile_name_stays_a_value(name: str) -> None:
 @given(run=runs.runs())
 def test_every_run_s_card_can_be_read(run: Run) -> None:
     assert emissions(replace(run, project="any"))["source"] == "carbonwatch 0.1.0.dev0"
+
+
+def test_a_place_that_is_not_known_stands_beside_the_one_that_is() -> None:
+    both = totals.merge([runs.on_a_server(), replace(runs.on_a_virtual_machine(), id="2")])
+
+    assert 'geographical_location: "France, and a place that is not known"' in model_card.render(both)
+
+
+def test_planned_work_is_said_to_be_planned() -> None:
+    text = model_card.render(runs.planned())
+
+    assert ', an estimate of planned work"' in text
+    assert "nothing ran, and this is what it would use and emit" in text

@@ -32,3 +32,10 @@ def test_several_runs_say_how_long_single_ones_took() -> None:
     text = neurips.render(totals.merge([one, replace(one, id="2", duration_s=60.0)]))
 
     assert "Single runs took 1 min 00 s to 4 min 05 s." in text
+
+
+def test_planned_work_leaves_the_answer_to_the_authors() -> None:
+    text = neurips.render(runs.planned(), more_compute="No more.")
+
+    assert "% Left to you: what the experiments really took: these figures are of planned work." in text
+    assert "They would use" in text

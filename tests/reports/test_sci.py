@@ -29,7 +29,7 @@ def test_the_score_is_energy_by_intensity_and_the_share_of_making_it_per_unit() 
     # M = 1000 kg x 1 h / (4 x 8766 h) = 28.52 g, so (100 g + 28.52 g) / 1000
     text = sci.render(one_kwh(), per=1000, unit="requests", embodied_kg=1000, resource_share=1)
 
-    assert head(text) == "## SCI: 129 mg CO2e (124–134 mg) for each of 1000 requests"
+    assert head(text) == "## SCI: 129 mg CO2e (124–134 mg) for each of 1000 requests, 129 g for all of them"
     assert row(text, "E")[0] == "1.00 kWh"
     assert row(text, "I")[0] == "100 g CO2e/kWh"
     assert row(text, "E x I")[0] == "100 g CO2e (95.0–105 g)"
@@ -94,3 +94,9 @@ def test_a_hostile_name_stays_in_its_cell(name: str) -> None:
 
     assert "<script>" not in text
     assert max(map(len, text.splitlines())) < 2000
+
+
+def test_a_small_score_is_not_lost() -> None:
+    run = runs.a_run(runs.entry(runs.usage(runs.GPU, 0.001, spread=0.0), intensity=runs.FRANCE), facts={})
+
+    assert "SCI: 8.61 pg CO2e" in head(sci.render(run, per=1000, unit="requests", embodied_kg=0, resource_share=1))

@@ -1,6 +1,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from unicodedata import combining, east_asian_width
 
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carbonwatch.model import Gap, Place, Run, State
-from carbonwatch.reports import _figures, markdown, terminal
+from carbonwatch.reports import _figures, markdown, notebook, terminal
+from carbonwatch.reports import _social_cost as social_cost
 from tests.reports import runs
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference" / "reports.md"
@@ -89,7 +91,7 @@ def test_a_little_of_a_machine_that_works_is_shown_with_its_interval() -> None:
     run = runs.a_run(runs.entry(runs.usage(runs.CPU_MODEL, 0.000278, 10.0, 20.0)))
     (row,) = _figures.rows(run)
 
-    assert (_figures.header(run).name, row.own, row.machine) == ("J", "0.278 mJ", "30.00")
+    assert (_figures.header(run).name, row.own, row.machine) == ("J", "278 µJ", "30.00")
     assert row.within == _figures.energy(run).partition("(")[2].removesuffix(", 90 %)")
 
 
@@ -329,3 +331,30 @@ def test_what_making_the_machine_emitted_is_a_line_of_its_own_and_in_no_headline
     ]
     assert _figures.emissions(asked) == _figures.emissions(replace(run, duration_s=3600.0))
     assert "Embodied" not in dict(_figures.details(run))
+
+
+@pytest.mark.parametrize("report", [terminal, markdown, notebook])
+def test_planned_work_is_said_to_be_planned_and_assumed(report: ModuleType) -> None:
+    text = " ".join(report.render(runs.planned()).split())
+
+    assert "plan: an estimate of 3 h 00 min of planned work" in text
+    assert "which the devices would use: assumed, nothing of it measured" in text
+    assert "This is an estimate of planned work: nothing ran" in text
+    assert "finished" not in text
+
+
+def test_a_label_does_not_run_into_its_text() -> None:
+    text = terminal.render(social_cost.noted(runs.on_a_server(), social_cost.RICKE))
+
+    assert "\nSocial cost 4.0e-04 US$ (1.7e-04–7.7e-04), at 417 (177–805) US$ per t CO2\n" in text
+
+
+def test_slashes_in_a_name_are_no_levels() -> None:
+    used = {"GET /items/{number}": 60.0, "GET /users/{name}": 30.0, "GET /users/{name}/load": 10.0}
+    run = runs.a_run(*(runs.entry(runs.usage(runs.GPU, joules), task) for task, joules in used.items()))
+
+    assert [(line.name, line.depth, line.share) for line in _figures.tasks(run)] == [
+        ("GET /items/{number}", 0, "60 %"),
+        ("GET /users/{name}", 0, "40 %"),
+        ("load", 1, "10 %"),
+    ]

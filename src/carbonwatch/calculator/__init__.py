@@ -97,7 +97,7 @@ def _parts(of: Sequence[Device], ram_gb: float) -> Iterator[tuple[str, Part, flo
     for device in of:
         model = devices.find(device)
         for part in model.parts:
-            yield f"{device.count} × {model.name}", part.times(device.count), device.utilisation
+            yield f"{device.count} × {devices.label(device)}", part.times(device.count), device.utilisation
     if ram_gb > 0:
         yield f"{ram_gb:g} GB of memory", devices.memory(ram_gb), of[0].utilisation
 
@@ -124,11 +124,10 @@ def _facts(of: Sequence[Device], ram_gb: float, offset: float, offset_by: str, p
     """What else was said, and what making the devices emitted."""
     if offset_by not in OFFSETS:
         raise SettingsError(f"offset_by is {offset_by!r}; it must be one of {', '.join(OFFSETS)}.")
-    models = [(device, devices.find(device)) for device in of]
-    made_kg = math.fsum(model.made_kg * device.count for device, model in models) + devices.memory_made_kg(ram_gb)
+    made_kg = math.fsum(devices.find(device).made_kg * device.count for device in of) + devices.memory_made_kg(ram_gb)
     return {
         "estimate": True,
-        "devices": ", ".join(f"{device.count} × {model.name}" for device, model in models),
+        "devices": ", ".join(f"{device.count} × {devices.label(device)}" for device in of),
         **({"ram_total_gb": ram_gb} if ram_gb else {}),
         **({"offset": offset, "offset_by": offset_by} if offset else {}),
         "pue_source": pue_source,

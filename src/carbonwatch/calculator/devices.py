@@ -96,6 +96,16 @@ def find(device: Device) -> Model:
     return found
 
 
+def label(device: Device) -> str:
+    """One of them as it was named: the table's name of a processor is a key, and a family does not tell its size."""
+    if device.kind == "cpu":
+        return device.name.strip()
+    name = find(device).name
+    if device.kind != "instance" or device.vcpus is None:
+        return name
+    return f"{name} with {device.vcpus:g} vCPU{'' if device.vcpus == 1 else 's'}"
+
+
 def names(kind: Kind) -> list[str]:
     """The devices of a kind that the tables know; instances by family, where a family has a row."""
     table, column = {

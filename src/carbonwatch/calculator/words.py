@@ -23,11 +23,11 @@ NOT_CANCELLED = "Offsets do not cancel emissions: what was emitted stays emitted
 
 _CO2E = r"CO\textsubscript{2}e"
 TEX = {
-    "region": r"The computations are estimated for <devices>, used for <hours>~hours in the region \texttt{<region>} "
+    "region": r"The computations are estimated for <devices>, used for <time> in the region \texttt{<region>} "
     r"(<place>).",
-    "place": "The computations are estimated for <devices>, used for <hours>~hours in <place>.",
-    "nowhere": "The computations are estimated for <devices>, used for <hours>~hours at a place that is not stated.",
-    "private": "The computations are estimated for <devices>, used for <hours>~hours on private infrastructure.",
+    "place": "The computations are estimated for <devices>, used for <time> in <place>.",
+    "nowhere": "The computations are estimated for <devices>, used for <time> at a place that is not stated.",
+    "private": "The computations are estimated for <devices>, used for <time> on private infrastructure.",
     "energy": r"At <power> on average they take <energy> of electricity (<energy_range>, 90~\%; from tables of rated "
     r"power, not measured)~\cite{carbonwatch}.",
     "grid": f"The grid's intensity is taken as <g>~g {_CO2E} per kWh, the mean of <year><source>.",
@@ -121,7 +121,7 @@ def latex(run: Run) -> str:
     intensity, share = run.entries[0].intensity, run.facts.get("offset", 0.0)
     values = {
         "devices": escaped(run.facts["devices"]),
-        "hours": plain(run.duration_s / 3600, 10),
+        "time": f"{plain(run.duration_s / 3600, 10)}~hour{'' if run.duration_s == 3600 else 's'}",
         "region": escaped(run.place.cloud or ""),
         "place": escaped(bundled.find(run.place).name),
         "power": escaped(human_power(run.energy_j / run.duration_s)),

@@ -35,6 +35,8 @@ from carbonwatch.store.query import Store
 OPERANDS = "[RUN ...]"
 
 _PICTURES = (".svg", ".png")
+_SCOPES = ("process", "machine")
+_ONE_SCOPE = "Of these, runs of this scope alone: process or machine."
 _POINTS = 1000  # of a chart, a meter
 
 
@@ -45,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--project", metavar="NAME", help="All runs of this project.")
     parser.add_argument("--tag", metavar="TAG", help="All runs with this tag.")
+    parser.add_argument("--scope", choices=_SCOPES, metavar="SCOPE", help=_ONE_SCOPE)
     parser.add_argument(
         "--as",
         dest="kind",
@@ -82,7 +85,7 @@ def main(args: argparse.Namespace) -> int:
     options = _options_of(args)
     needs_no_store = bool(args.runs) and all(map(_is_file, args.runs))
     with nullcontext() if needs_no_store else open_store(settings) as kept:
-        runs = chosen(kept, args.runs, args.project, args.tag)
+        runs = _of_scope(chosen(kept, args.runs, args.project, args.tag), args.scope)
         if args.plot is not None:
             _draw(kept, runs, args.plot)
             return 0
@@ -138,6 +141,13 @@ def _of_file(path: str) -> Run:
         raise UsageError(f"{path} can't be read ({cause(error)}).") from error
     except CarbonwatchError as error:
         raise UsageError(f"{path}: {error}") from error
+
+
+def _of_scope(runs: list[Run], scope: str | None) -> list[Run]:
+    found = [run for run in runs if scope in (None, run.scope)]
+    if not found:
+        raise UsageError(f"None of these runs is of the scope {scope}. Leave out --scope to see them.")
+    return found
 
 
 def _check(args: argparse.Namespace) -> None:

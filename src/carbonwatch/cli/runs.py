@@ -107,7 +107,7 @@ def _cells(listed: Listed, id_: str, now: datetime.datetime) -> tuple[str, ...]:
         _when(run.started_ns, now),
         id_,
         _terminal.printable(run.project),
-        run.state,
+        "planned" if run.facts.get("estimate") is True else run.state,  # of `calc --save`, of which nothing ran
         human_duration(run.duration_s),
         UNKNOWN if listed.energy_j is None else human_energy(listed.energy_j),
         UNKNOWN if listed.emissions_g is None else human_mass(listed.emissions_g),

@@ -91,11 +91,30 @@ class Unit:
 class TaskLine:
     """What one task used, with the tasks inside it."""
 
-    name: str  # its last part: "batch" of "epoch/batch"
+    name: str  # what follows the task that it is inside of: "batch" of "epoch/batch"
     depth: int
     energy: str
     emissions: str
     share: str
+
+
+def is_planned(run: Run) -> bool:
+    """Whether nothing of it ran: it was calculated from devices and hours."""
+    return bool(run.entries) and all(_is_calculated(domain) for domain in run.domains)
+
+
+def is_partly_planned(run: Run) -> bool:
+    """Whether a part of it, and not all, was calculated and did not run."""
+    return any(map(_is_calculated, run.domains)) and not is_planned(run)
+
+
+def _is_calculated(domain: Domain) -> bool:
+    return domain.id.startswith("estimate:")
+
+
+def state(run: Run) -> str:
+    """Its state, or that it is planned."""
+    return "planned" if is_planned(run) else run.state
 
 
 def title(run: Run) -> str:
@@ -103,8 +122,11 @@ def title(run: Run) -> str:
     several = merged_runs(run)
     if several:
         in_all_s = sum(each.duration_s for each in several)
-        lasted = f"{len(several)} runs, {human_duration(in_all_s)} in all"
+        what = "planned runs" if is_planned(run) else "runs"
+        lasted = f"{len(several)} {what}, {human_duration(in_all_s)} in all"
         return ", ".join((f"{run.project}: {lasted}", *(f"first {text}" for text in _started(run.started_ns))))
+    if is_planned(run):
+        return f"{run.project}: an estimate of {human_duration(run.duration_s)} of planned work"
     lasted = f"{_STATES[run.state]} after {human_duration(run.duration_s)}"
     return ", ".join((f"{run.project}: {lasted}", *_started(run.started_ns)))
 
@@ -141,6 +163,8 @@ def energy(run: Run) -> str:
 def meaning(run: Run) -> str:
     """Whose the headline is, and how much of it was measured: this program's own share, 94 % measured."""
     share = run.measured
+    if is_planned(run):
+        return "which the devices would use: assumed, nothing of it measured"
     whose = _HEADLINES[run.headline]
     if whose_is_unknown(run):
         whose = f"of the machine's {human_energy(run.energy('machine').value)}"
@@ -150,7 +174,7 @@ def meaning(run: Run) -> str:
 
 def warnings(run: Run) -> list[str]:
     """What a reader must know before the figures."""
-    found = []
+    found = plans(run)
     if run.state == "killed" and run.entries:
         found.append("It was killed: the figures go up to the last sample that was saved.")
     if run.state == "failed" and run.entries:
@@ -164,6 +188,15 @@ def warnings(run: Run) -> list[str]:
             "`carbonwatch doctor` says what is missing."
         )
     return found
+
+
+def plans(run: Run) -> list[str]:
+    """That all or a part of it was calculated and did not run."""
+    if is_planned(run):
+        return ["This is an estimate of planned work: nothing ran, and this is what it would use and emit."]
+    if is_partly_planned(run):
+        return ["A part of this is an estimate of planned work, which did not run: its figures are assumed."]
+    return []
 
 
 def _of_several(runs: tuple[MergedRun, ...]) -> list[str]:
@@ -235,8 +268,9 @@ def tasks(run: Run) -> list[TaskLine]:
     parts = _by_task(run)
     used = {path: part.energy_j for path, part in parts.items()}
     most = sorted(used, key=lambda path: (-used[path], path))[:_MOST_TASKS]
-    order = sorted(most, key=lambda path: [(-used[p], p) for p in (*_above(path), path)])
-    lines = [_task(run, path.rpartition("/")[2], len(_above(path)), parts[path]) for path in order]
+    above = levels(run)
+    order = sorted(most, key=lambda path: [(-used[p], p) for p in (*above[path], path)])
+    lines = [_task(run, name_in(path, above[path]), len(above[path]), parts[path]) for path in order]
     outside = replace(run, entries=tuple(e for e in run.entries if not e.task))
     return [*lines, _task(run, "outside any task", 0, outside)] if lines and outside.entries else lines
 
@@ -250,15 +284,36 @@ def more_tasks(run: Run) -> str:
 def _by_task(run: Run) -> dict[str, Run]:
     """The part of the run of each task, and of each that others are inside of."""
     entries: dict[str, list[Entry]] = {}
+    above = levels(run)
     for entry in run.entries:
-        for path in (*_above(entry.task), entry.task):
+        for path in (*above[entry.task], entry.task):
             entries.setdefault(path, []).append(entry)
     entries.pop("", None)
     return {path: replace(run, entries=tuple(found)) for path, found in entries.items()}
 
 
-def _above(path: str) -> tuple[str, ...]:
-    """The tasks that a task is inside of, outermost first."""
+def levels(run: Run) -> dict[str, tuple[str, ...]]:
+    """For each path the tasks that it is inside of, outermost first.
+
+    A name may hold slashes of its own ("GET /items/{number}"): what stands before one is a level where it is a task
+    itself, or where several are inside of it and it is no address.
+    """
+    own = {"", *run.tasks}
+    inside: dict[str, set[str]] = {}
+    for path in own:
+        for level in _before_slashes(path):
+            inside.setdefault(level, set()).add(path[len(level) + 1 :].partition("/")[0])
+    shared = {level for level, names in inside.items() if len(names) > 1 and " /" not in f"{level}/"}
+    found = own | shared
+    return {path: tuple(level for level in _before_slashes(path) if level in found) for path in found}
+
+
+def name_in(path: str, above: tuple[str, ...]) -> str:
+    """What of a path is not the tasks above it."""
+    return path[len(above[-1]) + 1 :] if above else path
+
+
+def _before_slashes(path: str) -> tuple[str, ...]:
     return tuple(path[:end] for end, sign in enumerate(path) if sign == "/" and end > 0)
 
 
@@ -302,8 +357,19 @@ def devices(run: Run) -> str:
 
 def gpus(run: Run) -> list[str]:
     """Graphics processors by model: 2 × NVIDIA A100-SXM4-40GB."""
-    models = [domain.source.partition(" (")[0] for domain in run.domains if domain.component == "gpu"]
-    return [f"{models.count(model)} × {model}" for model in dict.fromkeys(models)]
+    counts: dict[str, int] = {}
+    for domain in run.domains:
+        if domain.component == "gpu":
+            model, count = _counted(domain)
+            counts[model] = counts.get(model, 0) + count
+    return [f"{count} × {model}" for model, count in counts.items()]
+
+
+def _counted(domain: Domain) -> tuple[str, int]:
+    """Its device, and how many of it: one, but for a calculated domain, which is that of several."""
+    name = domain.source.partition(" (")[0]
+    count, mark, model = name.partition(" × ")
+    return (model, int(count)) if mark and count.isdecimal() and _is_calculated(domain) else (name, 1)
 
 
 def memory_gb(run: Run) -> float | None:
@@ -316,6 +382,17 @@ def where(run: Run) -> str:
     """Name of the grid's place; empty where it is not known. Of several, all."""
     names = dict.fromkeys(i.name for i in run.intensities if i.zone not in ("world", "given") and i.basis != "given")
     return one_line(", ".join(names)) or one_line(str(run.place.country or ""))
+
+
+def is_partly_nowhere(run: Run) -> bool:
+    """Whether the world's mean stands in for some of it, while the place of the rest is known."""
+    zones = {intensity.zone for intensity in run.intensities}
+    return "world" in zones and len(zones) > 1
+
+
+def whole_where(run: Run) -> str:
+    """where(), and that a place of it is not known."""
+    return f"{where(run)}, and a place that is not known" if where(run) and is_partly_nowhere(run) else where(run)
 
 
 def run_time_s(run: Run) -> float:

@@ -16,6 +16,10 @@ def of(run: Run, *, making: bool = True) -> list[str]:
 
 
 def _of_energy(run: Run) -> Iterator[str]:
+    if figures.is_planned(run):
+        yield "that it ran: this is an estimate of planned work"
+    if figures.is_partly_planned(run):
+        yield "that all of it ran: a part is an estimate of planned work"
     if run.state == "running":
         yield "the run is still going on: the figures go up to now"
     if run.state == "killed":

@@ -48,7 +48,7 @@ def summary(run: Run) -> Document:
         "id": run.id,
         "project": run.project,
         "tags": run.tags,
-        "state": run.state,
+        "state": figures.state(run),
         "headline": run.headline,
         "started_s": run.started_ns / NS_PER_S,
         "duration_s": run.duration_s,
@@ -173,20 +173,17 @@ def _components(run: Run) -> Iterator[Document]:
 def _tasks(run: Run) -> list[Document]:
     """The tasks in order of appearance, each with those inside it, and the pieces of time that it took."""
     entries: dict[str, list[Entry]] = {}
+    above = figures.levels(run)
     for entry in run.entries:
-        for path in (*_above(entry.task), entry.task):
+        for path in (*above[entry.task], entry.task):
             entries.setdefault(path, []).append(entry)
     outside = entries.pop("", [])
-    found = [_task(run, path, of) for path, of in list(entries.items())[:MOST_TASKS]]
+    found = [_task(run, path, above[path], of) for path, of in list(entries.items())[:MOST_TASKS]]
     alone = [entry for entry in outside if not entry.task]
-    return [*found, _task(run, "", alone)] if found and alone else found
+    return [*found, _task(run, "", (), alone)] if found and alone else found
 
 
-def _above(path: str) -> tuple[str, ...]:
-    return tuple(path[:end] for end, sign in enumerate(path) if sign == "/" and end > 0)
-
-
-def _task(run: Run, path: str, entries: list[Entry]) -> Document:
+def _task(run: Run, path: str, above: tuple[str, ...], entries: list[Entry]) -> Document:
     part = replace(run, entries=tuple(entries))
     pieces: dict[int, float] = {}
     for entry in entries:
@@ -194,7 +191,8 @@ def _task(run: Run, path: str, entries: list[Entry]) -> Document:
     known = _known(part, run.headline)
     return {
         "path": path,
-        "depth": len(_above(path)),
+        "name": figures.name_in(path, above),
+        "depth": len(above),
         "pieces": [{"start_s": ns / NS_PER_S, "duration_s": seconds} for ns, seconds in sorted(pieces.items())],
         "energy_j": known["energy_j"],
         "emissions_g": known["emissions_g"],

@@ -10,6 +10,7 @@ from carbonwatch.units import human_number
 
 FACT = "social_cost"
 _G_PER_T = 1e6
+_LEAST_PLAIN = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,16 @@ def lines(run: Run) -> list[str]:
 def amount(run: Run, cost: SocialCost) -> str:
     """US dollars, with the range of the price alone: 0.40 US$ (0.17–0.77)."""
     tonnes = run.emissions_g / _G_PER_T
-    value = f"{human_number(tonnes * cost.usd_per_t, 2)} US$"
+    value = f"{_number(tonnes * cost.usd_per_t)} US$"
     if cost.low_usd_per_t is None or cost.high_usd_per_t is None:
         return value
-    low, high = (human_number(tonnes * end, 2) for end in (cost.low_usd_per_t, cost.high_usd_per_t))
+    low, high = (_number(tonnes * end) for end in (cost.low_usd_per_t, cost.high_usd_per_t))
     return f"{value} ({low}–{high})"
+
+
+def _number(value: float) -> str:
+    """Two digits; with an exponent where it would begin with many zeros."""
+    return f"{value:.1e}" if 0 < value < _LEAST_PLAIN else human_number(value, 2)
 
 
 def _per_t(cost: SocialCost) -> str:

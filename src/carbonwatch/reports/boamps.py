@@ -145,7 +145,7 @@ def _measures(run: Run) -> list[dict[str, Any]] | None:
     }
     return [
         {
-            "measurementMethod": "carbonwatch",
+            "measurementMethod": "carbonwatch, an estimate" if figures.is_planned(run) else "carbonwatch",
             "version": __version__,
             **{name: figures.one_line(mode) for name, mode in tracked.items()},
             "powerConsumption": run.energy_j / J_PER_KWH,  # in kWh, whatever its name says
@@ -170,11 +170,12 @@ def _infrastructure(run: Run, chosen: str) -> dict[str, Any]:
 
 
 def _processors(run: Run) -> list[dict[str, Any]]:
-    name, count = run.facts.get("cpu_model"), run.facts.get("cpu_count")
+    name = run.facts.get("cpu_model")
     if not name:
         return []
-    known = count if isinstance(count, int) and not isinstance(count, bool) and count > 0 else 1
-    return [{"componentType": "cpu", "componentName": figures.one_line(str(name)), "nbComponent": known}]
+    # sockets, as far as their meters show them: `cpu_count` is how many CPUs the system sees, and not that
+    sockets = len({d.id for d in run.domains if d.component == "cpu" and "package" in d.id})
+    return [{"componentType": "cpu", "componentName": figures.one_line(str(name)), "nbComponent": sockets or None}]
 
 
 def _graphics(run: Run) -> list[dict[str, Any]]:
@@ -192,7 +193,7 @@ def _memory(run: Run) -> list[dict[str, Any]]:
 
 
 def _environment(run: Run) -> dict[str, Any] | None:
-    country = figures.where(run)
+    country = figures.whole_where(run)
     if not country:
         return None
     only = run.intensities[0].g_per_kwh if len(run.intensities) == 1 else None
@@ -247,4 +248,14 @@ def _lacking(document: Mapping[str, Any]) -> list[str]:
             value = value.get(name) if isinstance(value, Mapping) else None
         if value is None:
             found.append(f"{'.'.join(path)}: {how}")
-    return found
+    return [*found, *_uncounted(document)]
+
+
+def _uncounted(document: Mapping[str, Any]) -> list[str]:
+    """What the schema wants to be counted, and nobody did."""
+    components = document.get("infrastructure", {}).get("components")
+    if not isinstance(components, list):
+        return []
+    parts = [part for part in components if isinstance(part, Mapping) and "nbComponent" not in part]
+    names = [part.get("componentName") or part.get("componentType") for part in parts]
+    return [f"infrastructure.components.nbComponent: how many of {name} there are" for name in names]

@@ -55,7 +55,8 @@ def _time(run: Run) -> str:
     gpu_days = sum(e.duration_s for e in run.entries if e.usage.domain.component == "gpu") / _SECONDS_PER_DAY
     hardware = f"{human_number(gpu_days)} GPU days" if gpu_days else f"{human_number(days)} machine days"
     runs = f" in {len(merged_runs(run))} runs" if merged_runs(run) else ""
-    return f"{span}: {human_number(days)} days{runs}, {hardware} (from carbonwatch's clock)"
+    source = "planned" if figures.is_planned(run) else "from carbonwatch's clock"
+    return f"{span}: {human_number(days)} days{runs}, {hardware} ({source})"
 
 
 def _energy(run: Run) -> str:

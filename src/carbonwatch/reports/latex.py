@@ -6,6 +6,7 @@ It needs no package and compiles with any LaTeX of 2015 or later. Whatever a nam
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from carbonwatch.errors import CarbonwatchError
 from carbonwatch.model import Intensity, Run
@@ -57,6 +58,10 @@ def _sentence(run: Run) -> Iterator[str]:
         yield rf"The energy and emissions of this work are not known{_cite(citations.TRACKER)}."
         return
     cited = [work for work in citations.of(run) if work != citations.RICKE]
+    if figures.is_planned(run):
+        yield f"It is estimated that this work would use {_inline(figures.energy(run))} of electricity"
+        yield rf"and emit {_inline(figures.emissions(run))}{_cite(*cited)}."
+        return
     yield f"This work used {_inline(figures.energy(run))} of electricity"
     yield rf"and emitted {_inline(figures.emissions(run))}{_cite(*cited)}."
 
@@ -77,16 +82,29 @@ def _what(run: Run) -> str:
     several, devices, where = merged_runs(run), figures.devices(run), figures.where(run)
     memory_gb = figures.memory_gb(run)
     subject = f"{len(several)} runs of" if several else "The computations of"
-    on = f" ran on {escaped(devices)}" if devices else " ran on hardware that was not recorded"
+    ran = "are planned, and would run" if figures.is_planned(run) else "ran"
+    on = f" on {escaped(devices)}" if devices else ""
     memory = f" with {human_number(memory_gb)} GB of memory" if memory_gb else ""
-    at = f" in {escaped(where)}" if where else " at a place that was not recorded"
+    at = f" {_at(where, figures.is_partly_nowhere(run))}"
     cloud = f" ({escaped(run.place.cloud)})" if run.place.cloud else ""
+    unrecorded = "" if devices else ", on hardware that was not recorded"
     lasted = human_duration(figures.run_time_s(run))
-    return f"{subject} {escaped(figures.one_line(run.project, 80))}{on}{memory}{at}{cloud}, for {lasted} in total."
+    name = escaped(figures.one_line(run.project, 80))
+    return f"{subject} {name} {ran}{on}{memory if devices else ''}{at}{cloud}{unrecorded}" + (
+        f"{'' if devices else memory}, for {lasted} in total."
+    )
+
+
+def _at(where: str, is_partly_nowhere: bool) -> str:
+    if not where:
+        return "at a place that was not recorded"
+    return f"in {escaped(where)} and at a place that is not known" if is_partly_nowhere else f"in {escaped(where)}"
 
 
 def _ended(run: Run) -> Iterator[str]:
-    several = merged_runs(run)
+    if figures.is_partly_planned(run):
+        yield "A part of this is planned work that did not run; its figures are assumed."
+    several = () if figures.is_planned(run) else merged_runs(run)
     for state in ("failed", "killed"):
         count = sum(each.state == state for each in several)
         if count:
@@ -97,17 +115,20 @@ def _ended(run: Run) -> Iterator[str]:
 
 def _energy(run: Run) -> str:
     share, cited = run.measured, _cite(citations.TRACKER)
-    parts = "" if share is None else f", {_measured(share)}"
+    parts = "" if share is None else f", {_measured(run, share)}"
     if figures.whose_is_unknown(run):
         machine = _inline(human_energy(run.energy("machine").value))
         return f"The machine used {machine} of electricity{parts}{cited}; how much of it these used is not known."
+    if figures.is_planned(run):
+        return f"They would use {_inline(figures.energy(run))} of electricity (assumed and not measured){cited}."
     whose = "all of the machine" if run.headline == "machine" else "the programs' own share of the machine"
     return f"They used {_inline(figures.energy(run))} of electricity ({whose}{parts}){cited}."
 
 
-def _measured(share: float) -> str:
+def _measured(run: Run, share: float) -> str:
     if share == 0:
-        return "modelled and not measured"
+        guessed = [quality for quality in ("modelled", "assumed") if quality in {d.quality for d in run.domains}]
+        return f"{' or '.join(guessed)} and not measured"
     return "measured by hardware counters" if share == 1 else f"{_inline(figures.percent(share))} of it measured"
 
 
@@ -117,9 +138,26 @@ def _price(run: Run) -> Iterator[str]:
         low, high = human_number(values[0]), human_number(values[-1])
         works = [work for intensity in run.intensities if (work := citations.of_source(intensity.source))]
         yield f"The grids' intensity was {low} to {high}~g {_CO2E} per kWh{_cite(*dict.fromkeys(works))}."
+        if figures.is_partly_nowhere(run):
+            shares = (_share(run, intensity) for intensity in run.intensities if intensity.zone == "world")
+            yield f"Where the place is not known, the world's mean stands in{', '.join(shares)}."
         return
     for intensity in run.intensities:
-        yield f"The grid's intensity is taken as {_intensity(intensity)}."
+        where = ", where the place is not known," if _stands_in(run, intensity) else ""
+        share = _share(run, intensity) if len(run.intensities) > 1 else ""
+        yield f"The grid's intensity is taken{where} as {_intensity(intensity)}{share}."
+
+
+def _stands_in(run: Run, intensity: Intensity) -> bool:
+    return intensity.zone == "world" and figures.is_partly_nowhere(run)
+
+
+def _share(run: Run, intensity: Intensity) -> str:
+    """How much of the energy has this price."""
+    if run.energy_j <= 0 or figures.whose_is_unknown(run):
+        return ""
+    part_j = replace(run, entries=tuple(entry for entry in run.entries if entry.intensity == intensity)).energy_j
+    return f", for {_inline(figures.percent(part_j / run.energy_j))} of the energy"
 
 
 def _intensity(intensity: Intensity) -> str:
@@ -138,7 +176,8 @@ def _emissions(run: Run) -> str:
         figure = run.emissions(run.headline)
         return f"Their emissions are at most {_inline(human_mass(figure.high, 2))} of {_CO2E}."
     pue = f" With a PUE of {human_number(run.pue)}" if run.pue != 1 else " That"
-    verb = ", that makes" if run.pue != 1 else " makes"
+    makes = "would make" if figures.is_planned(run) else "makes"
+    verb = f", that {makes}" if run.pue != 1 else f" {makes}"
     return f"{pue.strip()}{verb} {_inline(figures.emissions(run))}; making the hardware is not in this figure."
 
 

@@ -35,9 +35,9 @@ def render(run: Run, *, training_type: str = "", location: str = "") -> str:
 def _metadata(run: Run, training_type: str, location: str) -> Iterator[str]:
     known = {
         "emissions": _grams(run),
-        "source": f"carbonwatch {__version__}",
+        "source": f"carbonwatch {__version__}{', an estimate of planned work' if figures.is_planned(run) else ''}",
         "training_type": training_type,
-        "geographical_location": figures.one_line(location) or figures.where(run),
+        "geographical_location": figures.one_line(location) or figures.whole_where(run),
         "hardware_used": figures.devices(run),
     }
     yield "co2_eq_emissions:"
@@ -59,6 +59,7 @@ def _grams(run: Run) -> float | None:
 def _section(run: Run, training_type: str) -> Iterator[str]:
     yield "## Environmental impact"
     yield ""
+    yield from (f"{escaped(warning)}\n" for warning in figures.plans(run))
     yield f"- Emissions: {figures.emissions(run)}"
     yield f"- Energy: {figures.energy(run)}, {figures.meaning(run)}"
     yield f"- Time: {human_duration(figures.run_time_s(run))}"

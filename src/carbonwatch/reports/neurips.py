@@ -44,6 +44,8 @@ def _unknown(run: Run) -> Iterator[str]:
         yield "the memory"
     if run.place.cloud is None:
         yield "the cloud provider, or that it was a machine of your own"
+    if figures.is_planned(run):
+        yield "what the experiments really took: these figures are of planned work"
     if figures.run_time_s(run) <= 0:
         yield "the time of execution"
 
@@ -55,6 +57,6 @@ def _justification(run: Run, more_compute: str) -> Iterator[str]:
     if several:
         times_s = sorted(each.duration_s for each in several)
         spread = f"{human_duration(times_s[0])} to {human_duration(times_s[-1])}"
-        yield f"Single runs took {escaped(spread)}."
+        yield f"Single runs {'would take' if figures.is_planned(run) else 'took'} {escaped(spread)}."
     if more_compute:
         yield escaped(figures.one_line(more_compute, 1000))

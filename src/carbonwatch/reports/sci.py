@@ -56,12 +56,16 @@ def render(
     total = run.emissions(run.headline).plus(making.share_g)
     score = total if per is None else total.times(1 / per)
     name = "SCI" if making.is_known else "SCI without M"
-    of_what = (
-        f"for each of {human_number(per)} {escaped(unit or 'units')}" if per is not None else "in all: R not chosen"
-    )
-    head = f"## {name}: {_mass(score)} {of_what}"
+    head = f"## {name}: {_mass(score)} {_of_what(total, per, unit)}"
     terms = [head, "", *_terms(run, making, per, unit), "", *_boundary(run)]
     return "\n".join(terms) + "\n\n" + _listed([*making.doubts, *missing.of(run, making=False), *_no_r(per)])
+
+
+def _of_what(total: Figure, per: float | None, unit: str) -> str:
+    if per is None:
+        return "in all: R not chosen"
+    each = f"for each of {human_number(per)} {escaped(unit or 'units')}"
+    return each if per == 1 else f"{each}, {human_mass(total.value)} for all of them"
 
 
 def _terms(run: Run, making: _Making, per: float | None, unit: str) -> Iterator[str]:

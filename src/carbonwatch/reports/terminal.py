@@ -107,10 +107,12 @@ def _tasks(run: Run, paint: Paint) -> Iterator[str]:
 
 
 def _details(run: Run, width: int, paint: Paint) -> Iterator[str]:
-    for label, texts in figures.details(run):
-        lines = [line for text in texts for line in _hanging(text, width - _LABEL_WIDTH, len(texts) > 1)]
+    details = figures.details(run)
+    label_width = max(_LABEL_WIDTH, *(len(label) + 1 for label, _ in details))
+    for label, texts in details:
+        lines = [line for text in texts for line in _hanging(text, width - label_width, len(texts) > 1)]
         for number, line in enumerate(lines):
-            yield _label(label if number == 0 else "", paint) + line
+            yield _label(label if number == 0 else "", paint, label_width) + line
 
 
 def _hanging(text: str, width: int, hang: bool) -> list[str]:
@@ -119,8 +121,8 @@ def _hanging(text: str, width: int, hang: bool) -> list[str]:
     return [first, *(f"  {line}" if hang else line for line in rest)]
 
 
-def _label(text: str, paint: Paint) -> str:
-    return paint(_DIM, text) + " " * (_LABEL_WIDTH - len(text))
+def _label(text: str, paint: Paint, width: int = _LABEL_WIDTH) -> str:
+    return paint(_DIM, text) + " " * (width - len(text))
 
 
 def _wrapped(text: str, width: int) -> list[str]:

@@ -88,7 +88,7 @@ export function calculate(table, input) {
   const emissions_g = scaled(added(emissions), pue)
   const embodied_g = (made_kg * 1000 * input.hours) / table.hours_of_life
   const answer = {
-    devices: found.map((model, n) => `${input.devices[n].count} × ${model.name}`).join(', '),
+    devices: found.map((model, n) => `${input.devices[n].count} × ${model.label}`).join(', '),
     input, place, grid, pue, time_error, energy_j, emissions_g,
     hours: input.hours,
     power_w: energy_j.value / duration_s,
@@ -151,7 +151,13 @@ export function plain(value, digits = 6) {
 function modelOf(table, { kind, name, count, vcpus }) {
   const row = find(table, kind, name)
   const one = kind === 'instance' ? instance(table, row, row.vcpus ?? vcpus) : { parts: [row.part], made_kg: row.made_kg }
-  return { name: row.name, parts: one.parts.map(part => times(part, count)), made_kg: one.made_kg * count }
+  return { label: labelOf(kind, name, row, vcpus), parts: one.parts.map(part => times(part, count)), made_kg: one.made_kg * count }
+}
+
+/** A device as it was named: the table's name of a processor is a key, and a family does not tell its size. */
+function labelOf(kind, name, row, vcpus) {
+  if (kind === 'cpu') return name.trim()
+  return row.vcpus === null && vcpus !== null ? `${row.name} with ${plain(vcpus, 10)} vCPU${vcpus === 1 ? '' : 's'}` : row.name
 }
 
 /** A share of a host; all of it where it is as large as that. */
@@ -236,7 +242,7 @@ function latex(table, { devices, hours, place, grid, power_w, energy_j, emission
   const sentences = [isOwn && !place.is_cloud ? 'private' : somewhere, 'energy', isOwn ? 'own' : 'grid', 'emissions']
   if (offset) sentences.push(offset.by)
   const values = {
-    devices: escaped(devices), hours: plain(hours, 10), region: escaped(place.code), place: place.tex,
+    devices: escaped(devices), time: `${plain(hours, 10)}~hour${hours === 1 ? '' : 's'}`, region: escaped(place.code), place: place.tex,
     power: escaped(power(power_w)), energy: escaped(energy(energy_j.value)), energy_range: escaped(energyRange(energy_j)),
     g: plain(grid.g_per_kwh), year: String(grid.year ?? 'a year that is not known'), source: grid.cited ?? '', pue: plain(pue),
     mass: escaped(mass(emissions_g.value)), mass_range: escaped(massRange(emissions_g)),

@@ -1,10 +1,10 @@
 // Quantities as short text, the same as units.py writes them: a test holds one to the other.
 
-const ENERGY = [['mJ', 1e-3], ['J', 1], ['kJ', 1e3], ['Wh', 3.6e3], ['kWh', 3.6e6], ['MWh', 3.6e9], ['GWh', 3.6e12]]
-const MASS = [['µg', 1e-6], ['mg', 1e-3], ['g', 1], ['kg', 1e3], ['t', 1e6], ['kt', 1e9]]
-const POWER = [['mW', 1e-3], ['W', 1], ['kW', 1e3], ['MW', 1e6]]
+const ENERGY = [['nJ', 1e-9], ['µJ', 1e-6], ['mJ', 1e-3], ['J', 1], ['kJ', 1e3], ['Wh', 3.6e3], ['kWh', 3.6e6], ['MWh', 3.6e9], ['GWh', 3.6e12]]
+const MASS = [['pg', 1e-12], ['ng', 1e-9], ['µg', 1e-6], ['mg', 1e-3], ['g', 1], ['kg', 1e3], ['t', 1e6], ['kt', 1e9]]
+const POWER = [['µW', 1e-6], ['mW', 1e-3], ['W', 1], ['kW', 1e3], ['MW', 1e6]]
 const SHORT = [['µs', 1e-6], ['ms', 1e-3], ['s', 1]]
-const VOLUME = [['ml', 1e-3], ['l', 1], ['m³', 1e3]]
+const VOLUME = [['nl', 1e-9], ['µl', 1e-6], ['ml', 1e-3], ['l', 1], ['m³', 1e3]]
 const DAY_S = 86400
 const LEAST = 0.001 // of the smallest unit; what is less is shown to be less, and not to be nothing
 

@@ -172,9 +172,9 @@ function Whose({ run }) {
 }
 
 function Tasks({ run }) {
-  const spans = run.tasks.map(({ path, depth, pieces, energy_j, emissions_g, share }) => ({
+  const spans = run.tasks.map(({ path, name, depth, pieces, energy_j, emissions_g, share }) => ({
     key: path,
-    label: <bdi>{path ? plain(path.split('/').at(-1), 120) : 'outside any task'}</bdi>,
+    label: <bdi>{path ? plain(name, 120) : 'outside any task'}</bdi>,
     depth,
     pieces,
     colour: path ? 'accent' : 'idle',
