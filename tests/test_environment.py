@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbonwatch.environment import command, container, facts, git_commit, virtualisation
+from carbonwatch.environment import _sockets, command, container, facts, git_commit, virtualisation
 from carbonwatch.settings import Settings
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -47,6 +47,7 @@ def test_facts_of_a_machine(tmp_path: Path) -> None:
         "host": platform.node(),
         "cpu_count": os.cpu_count(),
         "cpu_model": "Example 9000",
+        "cpu_sockets": None,
         "ram_total_gb": 32.0,
         "virtualisation": "none",
         "container": "none",
@@ -59,6 +60,13 @@ def test_facts_where_nothing_can_be_read(tmp_path: Path) -> None:
     found = facts(machine(tmp_path), "1", environ={}, argv=[], folder=str(tmp_path / "none"), root=str(tmp_path))
 
     assert (found["cpu_model"], found["virtualisation"], found["git_commit"]) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "sockets"), [("siblings\t: 64\n", 2), ("siblings\t: 256\n", 1), ("siblings\t: 0\n", None), ("", None)]
+)
+def test_processors_are_counted_by_the_cpus_of_one(cpuinfo: str, sockets: int | None) -> None:
+    assert _sockets(cpuinfo, 128) == sockets
 
 
 def test_facts_of_this_machine_are_plain_values_and_quick() -> None:

@@ -89,6 +89,7 @@ def facts(
         "host": _host(),
         "cpu_count": os.cpu_count(),
         "cpu_model": _cpu_model(cpuinfo),
+        "cpu_sockets": _sockets(cpuinfo, os.cpu_count() or 1),
         "ram_total_gb": _ram_total_gb(settings.path_procfs),
         "virtualisation": virtualisation(settings, cpuinfo),
         "container": container(settings.path_procfs, environ, root),
@@ -134,6 +135,12 @@ def _cpu_model(cpuinfo: str) -> str | None:
     import platform
 
     return platform.processor() or platform.machine() or None
+
+
+def _sockets(cpuinfo: str, cpus: int) -> int | None:
+    """How many processors there are; in a virtual machine, as it was told. None where nothing tells, as on ARM."""
+    siblings = dict(_pairs(cpuinfo.partition("\n\n")[0])).get("siblings", "")
+    return max(1, round(cpus / int(siblings))) if siblings.isdecimal() and int(siblings) else None
 
 
 def _pairs(cpuinfo: str) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ Its schema of measures was not at hand: what is required of one is taken from it
 """
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -166,7 +167,11 @@ def test_processors_are_counted_by_their_sockets_or_not_at_all() -> None:
         json.loads(boamps.render(run, **GIVEN)) for run in (runs.on_a_server(), runs.on_a_virtual_machine())
     )
 
+    guest = runs.on_a_virtual_machine()
+    told = json.loads(boamps.render(replace(guest, facts={**guest.facts, "cpu_sockets": 1}), **GIVEN))
+
     assert two["infrastructure"]["components"][0]["nbComponent"] == 2
+    assert told["infrastructure"]["components"][0]["nbComponent"] == 1
     assert "nbComponent" not in unknown["infrastructure"]["components"][0]
     assert unknown["missing"][0] == (
         "infrastructure.components.nbComponent: how many of Intel(R) Xeon(R) Processor @ 2.90GHz there are"

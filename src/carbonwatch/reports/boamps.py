@@ -173,9 +173,10 @@ def _processors(run: Run) -> list[dict[str, Any]]:
     name = run.facts.get("cpu_model")
     if not name:
         return []
-    # sockets, as far as their meters show them: `cpu_count` is how many CPUs the system sees, and not that
-    sockets = len({d.id for d in run.domains if d.component == "cpu" and "package" in d.id})
-    return [{"componentType": "cpu", "componentName": figures.one_line(str(name)), "nbComponent": sockets or None}]
+    # sockets: `cpu_count` is how many CPUs the system sees, and not that
+    metered = len({d.id for d in run.domains if d.component == "cpu" and "package" in d.id})
+    sockets = metered or run.facts.get("cpu_sockets")
+    return [{"componentType": "cpu", "componentName": figures.one_line(str(name)), "nbComponent": sockets}]
 
 
 def _graphics(run: Run) -> list[dict[str, Any]]:
