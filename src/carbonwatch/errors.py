@@ -56,3 +56,9 @@ class StoreError(CarbonwatchError):
 def cause(error: BaseException) -> str:
     """What another's error says, without the path that our message names already."""
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+
+
+def network_cause(error: BaseException) -> str:
+    """What the system says of a server that can't be reached; never an address, in which there may be a key."""
+    reason = getattr(error, "reason", error)
+    return reason.strerror if isinstance(reason, OSError) and reason.strerror else type(reason).__name__

@@ -11,7 +11,7 @@ from typing import Any
 
 from carbonwatch import redirects
 from carbonwatch._version import __version__
-from carbonwatch.errors import Unavailable
+from carbonwatch.errors import Unavailable, network_cause
 
 TIMEOUT_S = 10.0
 _LARGEST = 4_000_000  # bytes of an answer
@@ -86,10 +86,9 @@ def _answer(url: str, body: bytes | None, headers: Mapping[str, str], timeout_s:
 
 
 def _unreached(url: str, error: Exception, timeout_s: float) -> Unavailable:
-    cause = getattr(error, "reason", error)
-    if isinstance(cause, TimeoutError):
+    if isinstance(getattr(error, "reason", error), TimeoutError):
         return Unavailable(f"{host(url)} did not answer within {timeout_s:.0f} s.", "Try again later.")
-    why = cause.strerror if isinstance(cause, OSError) and cause.strerror else type(cause).__name__
+    why = network_cause(error)
     return Unavailable(f"{host(url)} can't be reached ({why}).", "Check the address, and this machine's network.")
 
 

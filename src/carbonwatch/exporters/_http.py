@@ -8,7 +8,7 @@ from typing import Any
 
 from carbonwatch import redirects
 from carbonwatch._version import __version__
-from carbonwatch.errors import Unavailable
+from carbonwatch.errors import Unavailable, network_cause
 
 TIMEOUT_S = 3.0  # the program that was measured waits no longer
 _LARGEST = 1_000_000  # bytes of an answer
@@ -43,6 +43,4 @@ def _posted(url: str, host: str, body: bytes, headers: Mapping[str, str], timeou
         error.close()
         return Unavailable(f"{host} refused it ({error.code}).", "Check the address and, if it wants one, the key.")
     except (OSError, ValueError, HTTPException) as error:
-        cause = getattr(error, "reason", error)
-        why = cause.strerror if isinstance(cause, OSError) and cause.strerror else type(cause).__name__
-        return Unavailable(f"{host} can't be reached ({why}).")
+        return Unavailable(f"{host} can't be reached ({network_cause(error)}).")

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from carbonwatch import redirects
 from carbonwatch._version import __version__
-from carbonwatch.errors import GridUnavailable
+from carbonwatch.errors import GridUnavailable, network_cause
 from carbonwatch.settings import Settings
 
 _LARGEST = 16_000_000  # bytes; a month of five-minute slots is less than one million
@@ -80,16 +80,10 @@ def _attempt(provider: str, address: str, headers: Mapping[str, str], deadline_s
     except OSError as error:
         if isinstance(getattr(error, "reason", None), TimeoutError):
             return NoAnswer(f"{provider} could not be reached in time.", LATER), False
-        return NoAnswer(f"{provider} can't be reached ({_cause(error)}).", LATER), True
+        return NoAnswer(f"{provider} can't be reached ({network_cause(error)}).", LATER), True
     # what is no JSON, no text or no HTTP; a header that is none would have the token in its message
     except (ValueError, HTTPException, RecursionError):
         return NoAnswer(f"{provider} can't be asked, or did not answer as it should.", LATER), False
-
-
-def _cause(error: OSError) -> str:
-    """What the system says of it; never an address."""
-    cause = getattr(error, "reason", error)
-    return cause.strerror or type(cause).__name__ if isinstance(cause, OSError) else type(cause).__name__
 
 
 def _refused(provider: str, code: int) -> NoAnswer:
