@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from carbonwatch.activity import apple, drm
@@ -157,15 +157,14 @@ class Cards:
             last_us[sample.pid] = sample.until_us
         if samples:
             self._since_us[board.uuid] = samples[-1].until_us
-        used = {pid: seconds for pid, seconds in used.items() if seconds > 0}
-        return used or self._holder(board, ns)
+        return _working(used) or self._holder(board, ns)
 
     def _holder(self, board: Board, ns: int) -> dict[int, float]:
         try:
             holders = self._nvml.processes(board.uuid, ns)
         except (NoAnswer, Unavailable):
             return {}
-        return dict.fromkeys(holders, 1.0) if len(holders) == 1 else {}
+        return _alone(holders)
 
     def close(self) -> None:
         """Gives the library back."""
@@ -179,7 +178,7 @@ class Engines:
         self._boards = drm.cards(settings.path_sysfs)
         self._clients = drm.Clients(settings.path_procfs)
         self._kfd = Kfd(settings.path_sysfs)
-        self._uses = {card.id: drm.Use(sum(self._kfd.units.get(b, 0) for b in card.buses)) for card in self._boards}
+        self._uses = drm.uses(self._boards, self._kfd)
 
     def look(self, ns: int, _now_us: int, /) -> dict[str, dict[int, float]]:
         """By board and process number; a board that one alone has open is its own, also while it rests."""
@@ -189,8 +188,7 @@ class Engines:
     def _of(self, use: drm.Use, ns: int, now: drm.Moment) -> dict[int, float]:
         one = set(sorted(now.queues)[:1])  # where only one can have computed, it did
         use.look(ns, now, one, lambda _: False)
-        used = {pid: seconds for pid, seconds in use.used_s.items() if seconds > 0}
-        return used or (dict.fromkeys(now.holders, 1.0) if len(now.holders) == 1 else {})
+        return _working(use.used_s) or _alone(now.holders)
 
     def close(self) -> None:
         """Holds nothing open."""
@@ -204,8 +202,18 @@ class MacCards:
 
     def look(self, ns: int, _now_us: int, /) -> dict[str, dict[int, float]]:
         """By process number."""
-        return {apple.GPU: {pid: seconds for pid, seconds in self._clients.look(ns).items() if seconds > 0}}
+        return {apple.GPU: _working(self._clients.look(ns))}
 
     def close(self) -> None:
         """Gives back what the registry holds."""
         self._clients.close()
+
+
+def _working(used_s: Mapping[int, float]) -> dict[int, float]:
+    """Those who used anything of a board."""
+    return {pid: seconds for pid, seconds in used_s.items() if seconds > 0}
+
+
+def _alone(holders: Collection[int]) -> dict[int, float]:
+    """All of a board for the one that has it open; nothing for several, of whom nobody worked."""
+    return dict.fromkeys(holders, 1.0) if len(holders) == 1 else {}

@@ -32,8 +32,7 @@ class Kfd:
         for pid in _names(os.path.join(self._folder, "proc")) if self._bus_of else ():
             for number in self._bus_of.keys() & self._gpus(pid):
                 queues = found.setdefault(self._bus_of[number], {})
-                before, now = queues.get(int(pid), 0), self._kept(pid, number)
-                queues[int(pid)] = None if before is None or now is None else before + now
+                queues[int(pid)] = together(queues.get(int(pid), 0), self._kept(pid, number))
         return found
 
     def _add(self, node: str) -> None:
@@ -53,6 +52,11 @@ class Kfd:
     def _kept(self, pid: str, number: str) -> int | None:
         units = text(os.path.join(self._folder, "proc", pid, f"stats_{number}", "cu_occupancy"))
         return int(units) if units.isdecimal() else None
+
+
+def together(units: int | None, more: int | None) -> int | None:
+    """Compute units of both; not known where one is not."""
+    return None if units is None or more is None else units + more
 
 
 def _properties(path: str) -> dict[str, int]:

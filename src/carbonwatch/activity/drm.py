@@ -22,7 +22,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from typing import Any, NamedTuple
 
-from carbonwatch.activity._kfd import Kfd, Queues, text
+from carbonwatch.activity._kfd import Kfd, Queues, text, together
 from carbonwatch.activity.procfs import Process, ProcTree, _same_pids
 from carbonwatch.errors import Unavailable
 from carbonwatch.model import Work
@@ -89,7 +89,7 @@ class Following:
 
     def __init__(self, boards: Iterable[Card], clients: Clients, kfd: Kfd, look: Look, path_procfs: str) -> None:
         self._boards = tuple(boards)
-        self._uses = {card.id: Use(sum(kfd.units.get(bus, 0) for bus in card.buses)) for card in self._boards}
+        self._uses = uses(self._boards, kfd)
         self._clients = clients
         self._kfd = kfd
         self._look = look
@@ -193,6 +193,11 @@ class Use:
         if any(seconds > 0 and (pid in ours) != bool(pids & ours) for pid, seconds in now.used_s.items()):
             raise Unavailable("others use its engines, and the kernel does not tell how much is computed beside that")
         return {min(pids): since_s}
+
+
+def uses(boards: Iterable[Card], kfd: Kfd) -> dict[str, Use]:
+    """The use of each board, from now on."""
+    return {card.id: Use(sum(kfd.units.get(bus, 0) for bus in card.buses)) for card in boards}
 
 
 class Clients:
@@ -304,8 +309,7 @@ def moment(card: Card, seen: Mapping[str, Mapping[int, float]], queues: Mapping[
     queued: dict[int, int | None] = {}
     for each in (queues.get(bus, {}) for bus in card.buses):
         for pid, units in each.items():
-            before = queued.get(pid, 0)
-            queued[pid] = None if before is None or units is None else before + units
+            queued[pid] = together(queued.get(pid, 0), units)
     percents = [int(told) for path in card.loads if (told := text(path)).isdecimal()]
     load = sum(percents) / 100 if percents else None
     return Moment(_added(seen.get(bus, {}) for bus in card.buses), queued, load)

@@ -199,15 +199,9 @@ class EmissionsTracker:
         }
 
     def _domains(self) -> tuple[Domain, ...]:
-        from carbonwatch import sampler
+        from carbonwatch.codecarbon import system
 
-        if self._meters is not None:
-            return self._meters.domains
-        shared = sampler.share(self._tracker.settings)
-        try:
-            return shared.domains
-        finally:
-            sampler.release(shared)
+        return system.metered(self._tracker.settings) if self._meters is None else self._meters.domains
 
     def _prepare_emissions_data(self) -> EmissionsData:
         """Theirs is private, and called by libraries such as sentence-transformers."""

@@ -12,6 +12,7 @@ from pathlib import Path
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from carbonwatch.model import Domain
+    from carbonwatch.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +42,8 @@ def detect_cpu_model() -> str | None:
     """The processor's name, where it is known."""
     from carbonwatch import environment
     from carbonwatch._version import __version__
-    from carbonwatch.settings import resolve
 
-    model: str | None = environment.facts(resolve(), __version__)["cpu_model"]
+    model: str | None = environment.facts(_resolved(), __version__)["cpu_model"]
     return model
 
 
@@ -74,19 +74,25 @@ def is_powergadget_available() -> bool:
 
 def is_rapl_available() -> bool:
     """Whether the CPU's own counters can be read by this user."""
-    return any(domain.id.startswith("rapl") for domain in _domains())
+    return any(domain.id.startswith("rapl") for domain in metered(_resolved()))
 
 
 def is_gpu_details_available() -> bool:
     """Whether a GPU is metered."""
-    return any(domain.component == "gpu" for domain in _domains())
+    return any(domain.component == "gpu" for domain in metered(_resolved()))
 
 
-def _domains() -> tuple[Domain, ...]:
-    from carbonwatch import sampler
+def _resolved() -> Settings:
     from carbonwatch.settings import resolve
 
-    shared = sampler.share(resolve())
+    return resolve()
+
+
+def metered(settings: Settings) -> tuple[Domain, ...]:
+    """What there is a meter for, with these settings."""
+    from carbonwatch import sampler
+
+    shared = sampler.share(settings)
     try:
         return shared.domains
     finally:
