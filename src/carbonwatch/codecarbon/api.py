@@ -13,6 +13,13 @@ from carbonwatch.codecarbon import _http
 from carbonwatch.codecarbon._http import Refused
 from carbonwatch.errors import Unavailable
 
+# what the server takes of a run: columns of its row, and where it ran
+OF_A_RUN = (
+    *("os", "python_version", "codecarbon_version", "cpu_count", "cpu_model", "gpu_count", "gpu_model"),
+    *("region", "ram_total_size", "tracking_mode"),
+)
+OF_ITS_PLACE = ("longitude", "latitude", "provider")
+
 
 class Named(NamedTuple):
     """An organisation, a project or an experiment."""
@@ -65,7 +72,7 @@ class Api:
 
     def create_experiment(self, name: str, project_id: str) -> Named:
         place = dict.fromkeys(("country_name", "country_iso_code", "region", "cloud_provider", "cloud_region"))
-        value = {"name": name, "description": name, "project_id": project_id, "on_cloud": False, "timestamp": _now()}
+        value = {"name": name, "description": name, "project_id": project_id, "on_cloud": False, "timestamp": now()}
         return self._named(self._post("/experiments", {**value, **place}))
 
     def create_token(self, project_id: str, name: str) -> str:
@@ -79,9 +86,7 @@ class Api:
 
     def create_run(self, experiment_id: str, api_key: str) -> str:
         """Registers a run in which nothing was measured, as any run is registered, and gives its id."""
-        names = "os python_version codecarbon_version cpu_count cpu_model gpu_count gpu_model longitude latitude"
-        names += " region provider ram_total_size tracking_mode"
-        value = {**dict.fromkeys(names.split()), "experiment_id": experiment_id, "timestamp": _now()}
+        value = {**dict.fromkeys((*OF_A_RUN, *OF_ITS_PLACE)), "experiment_id": experiment_id, "timestamp": now()}
         answer = _http.post(f"{self.endpoint}/runs", value, {"x-api-token": api_key})
         return self._named(answer).id
 
@@ -119,7 +124,8 @@ def _part(text: str) -> str:
     return quote(text, safe="")
 
 
-def _now() -> str:
+def now() -> str:
+    """This moment, as the API takes it."""
     import datetime
 
     return datetime.datetime.now(datetime.UTC).isoformat()

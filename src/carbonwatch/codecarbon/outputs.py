@@ -15,6 +15,7 @@ from dataclasses import replace
 from enum import Enum
 from typing import Any
 
+from carbonwatch.codecarbon import api
 from carbonwatch.codecarbon.data import EmissionsData, TaskEmissionsData, plain
 from carbonwatch.errors import SettingsError, Unavailable
 from carbonwatch.exporters import _http, emissions_csv
@@ -146,11 +147,11 @@ class CodeCarbonAPIOutput(BaseOutput):
 
     def _begun(self, total: EmissionsData) -> str:
         known = plain(total)
-        named = ("os", "python_version", "codecarbon_version", "cpu_count", "cpu_model", "gpu_count", "gpu_model")
-        of_run = {name: known[name] for name in (*named, "region", "ram_total_size", "tracking_mode")}
-        of_run["longitude"] = of_run["latitude"] = None  # coordinates tell more about a user than about a grid
-        of_run["provider"] = known["cloud_provider"]
-        answer = self._post("/runs", {"experiment_id": self.experiment_id, "timestamp": _now(), **of_run})
+        of_run = {name: known[name] for name in api.OF_A_RUN}
+        place = dict.fromkeys(api.OF_ITS_PLACE)  # coordinates tell more about a user than about a grid
+        place["provider"] = known["cloud_provider"]
+        value = {"experiment_id": self.experiment_id, "timestamp": api.now(), **of_run, **place}
+        answer = self._post("/runs", value)
         if not isinstance(answer, dict) or "id" not in answer:
             raise Unavailable("The server gave the run no id, so nothing can be sent to it.", "Check `api_endpoint`.")
         return str(answer["id"])
@@ -160,7 +161,7 @@ class CodeCarbonAPIOutput(BaseOutput):
         figures = {name: known[name] or 0.0 for name in _METRICS if name not in ("duration", "emissions")}
         busy = {f"{part}_utilization_percent": known[f"{part}_utilization_percent"] for part in ("cpu", "gpu", "ram")}
         sums = {"duration": max(1, int(delta.duration)), "emissions_sum": known["emissions"] or 0.0}
-        self._post("/emissions", {"run_id": self.run_id, "timestamp": _now(), **sums, **figures, **busy})
+        self._post("/emissions", {"run_id": self.run_id, "timestamp": api.now(), **sums, **figures, **busy})
 
     def _post(self, path: str, value: Mapping[str, Any]) -> Any:
         return _http.post_json(self.endpoint_url + path, value, self._headers)
@@ -333,9 +334,3 @@ def _has_live(handler: Any) -> bool:
 
 def _nothing(*_: Any) -> None:
     """What a handler without this method does."""
-
-
-def _now() -> str:
-    import datetime
-
-    return datetime.datetime.now(datetime.UTC).isoformat()
