@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -265,26 +265,30 @@ def _within(figure: Figure, unit: Unit) -> str:
 
 def tasks(run: Run) -> list[TaskLine]:
     """The tasks that used most, those inside another one below it, and what was outside any."""
-    parts = _by_task(run)
+    above = levels(run)
+    parts = by_task(run, above)
     used = {path: part.energy_j for path, part in parts.items()}
     most = sorted(used, key=lambda path: (-used[path], path))[:_MOST_TASKS]
-    above = levels(run)
     order = sorted(most, key=lambda path: [(-used[p], p) for p in (*above[path], path)])
     lines = [_task(run, name_in(path, above[path]), len(above[path]), parts[path]) for path in order]
-    outside = replace(run, entries=tuple(e for e in run.entries if not e.task))
+    outside = outside_tasks(run)
     return [*lines, _task(run, "outside any task", 0, outside)] if lines and outside.entries else lines
 
 
 def more_tasks(run: Run) -> str:
     """How many tasks there are beside those of `tasks()`; empty if none."""
-    left_out = len(_by_task(run)) - _MOST_TASKS
+    left_out = len(by_task(run, levels(run))) - _MOST_TASKS
     return f"and {left_out} more" if left_out > 0 else ""
 
 
-def _by_task(run: Run) -> dict[str, Run]:
-    """The part of the run of each task, and of each that others are inside of."""
+def outside_tasks(run: Run) -> Run:
+    """The part of the run that is of no task."""
+    return replace(run, entries=tuple(e for e in run.entries if not e.task))
+
+
+def by_task(run: Run, above: Mapping[str, tuple[str, ...]]) -> dict[str, Run]:
+    """The part of the run of each task, and of each that others are inside of, in order of appearance."""
     entries: dict[str, list[Entry]] = {}
-    above = levels(run)
     for entry in run.entries:
         for path in (*above[entry.task], entry.task):
             entries.setdefault(path, []).append(entry)

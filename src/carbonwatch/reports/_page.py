@@ -172,21 +172,16 @@ def _components(run: Run) -> Iterator[Document]:
 
 def _tasks(run: Run) -> list[Document]:
     """The tasks in order of appearance, each with those inside it, and the pieces of time that it took."""
-    entries: dict[str, list[Entry]] = {}
     above = figures.levels(run)
-    for entry in run.entries:
-        for path in (*above[entry.task], entry.task):
-            entries.setdefault(path, []).append(entry)
-    outside = entries.pop("", [])
-    found = [_task(run, path, above[path], of) for path, of in list(entries.items())[:MOST_TASKS]]
-    alone = [entry for entry in outside if not entry.task]
-    return [*found, _task(run, "", (), alone)] if found and alone else found
+    parts = figures.by_task(run, above)
+    found = [_task(run, path, above[path], part) for path, part in list(parts.items())[:MOST_TASKS]]
+    outside = figures.outside_tasks(run)
+    return [*found, _task(run, "", (), outside)] if found and outside.entries else found
 
 
-def _task(run: Run, path: str, above: tuple[str, ...], entries: list[Entry]) -> Document:
-    part = replace(run, entries=tuple(entries))
+def _task(run: Run, path: str, above: tuple[str, ...], part: Run) -> Document:
     pieces: dict[int, float] = {}
-    for entry in entries:
+    for entry in part.entries:
         pieces[entry.start_ns] = max(entry.duration_s, pieces.get(entry.start_ns, 0.0))
     known = _known(part, run.headline)
     return {
