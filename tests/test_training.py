@@ -11,7 +11,7 @@ from carbonwatch.model import Run
 from carbonwatch.settings import Settings
 from carbonwatch.testing import Clock, FakeActivity, FakeMeter, fake_sampler
 from carbonwatch.tracker import Measurement, Tracker
-from carbonwatch.training import Epoch, Training
+from carbonwatch.training import Epoch, Forecast, Training
 
 SETTINGS = Settings(project="digits", store="none", g_per_kwh=360.0)
 
@@ -73,16 +73,19 @@ def test_each_epoch_has_what_came_since_the_one_before_and_logs_are_told() -> No
     assert training.run.state == "finished"
 
 
-def test_the_forecast_tells_energy_emissions_and_the_end_with_intervals() -> None:
-    bench = Bench()
+def forecast_after_three_of_ten(bench: Bench) -> Forecast:
     training = bench.training(epochs=10)
     training.start()
     for _ in range(3):
         bench.clock.advance(360)
         training.end_epoch()
-    forecast = training.forecast
+    assert training.forecast is not None
+    return training.forecast
 
-    assert forecast is not None
+
+def test_the_forecast_tells_energy_emissions_and_the_end_with_intervals() -> None:
+    forecast = forecast_after_three_of_ten(Bench())
+
     assert (forecast.energy_j.value, round(forecast.emissions_g.value, 9)) == (360_000, 36)
     assert forecast.energy_j.low < 360_000 < forecast.energy_j.high
     assert forecast.emissions_g.low < 36 < forecast.emissions_g.high
@@ -93,14 +96,7 @@ def test_the_forecast_tells_energy_emissions_and_the_end_with_intervals() -> Non
 def test_beside_busy_programs_the_forecast_is_wider() -> None:
     widths = []
     for own in (1.0, 0.2):
-        bench = Bench(own=own)
-        training = bench.training(epochs=10)
-        training.start()
-        for _ in range(3):
-            bench.clock.advance(360)
-            training.end_epoch()
-        forecast = training.forecast
-        assert forecast is not None
+        forecast = forecast_after_three_of_ten(Bench(own=own))
         widths.append(forecast.energy_j.high / forecast.energy_j.low)
 
     alone, beside = widths
